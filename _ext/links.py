@@ -1,0 +1,84 @@
+"""Make the notebooks' absolute links local, and tie their citations to references.bib.
+
+A notebook is read on Colab and on GitHub too, so its links are absolute: a chapter is
+`https://OWNER.github.io/REPO/chapters/05-rnn.html`, a source is `https://doi.org/…`. In
+the book the first leads to the page and the second to its entry in the bibliography. A
+page that does not exist and a DOI that references.bib lacks are warnings, and `make
+book` takes warnings for errors. The address comes from pyproject.toml and nowhere else.
+"""
+
+import tomllib
+from pathlib import Path
+from urllib.parse import unquote
+
+from docutils import nodes
+from pybtex.database import parse_file
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+BIBLIOGRAPHY = "appendices/bibliography"
+DOI = "https://doi.org/"
+
+
+def set_address(app, config):
+    """Give the theme the repository's address, for its Colab button."""
+    text = Path(app.srcdir, "pyproject.toml").read_text(encoding="utf-8")
+    urls = tomllib.loads(text)["project"]["urls"]
+    config.html_theme_options["repository_url"] = urls["Repository"]
+    config.html_theme_options["repository_branch"] = "main"
+    config.book_address = urls["Book"].rstrip("/") + "/"
+
+
+def read_references(app):
+    """Keep the key and the title of every entry that has a DOI."""
+    entries = parse_file(Path(app.srcdir, "references.bib"), "bibtex").entries
+    app.references = {
+        entry.fields["doi"].lower(): (key, entry.fields["title"].strip("{}"))
+        for key, entry in entries.items()
+        if "doi" in entry.fields
+    }
+
+
+def localise(app, doctree, docname):
+    """Point one page's links to the pages of this book."""
+    for link in list(doctree.findall(nodes.reference)):
+        url = link.get("refuri", "")
+        if url.startswith(app.config.book_address):
+            to_page(app, docname, link, url.removeprefix(app.config.book_address))
+        elif url.startswith(DOI) and docname != BIBLIOGRAPHY:
+            to_entry(app, docname, link, unquote(url.removeprefix(DOI)))
+
+
+def to_page(app, docname, link, path):
+    """Turn the published address of a page into the way to it from here."""
+    path, _, anchor = path.partition("#")
+    target = path.removesuffix(".html") if path else app.config.root_doc
+    if target not in app.env.found_docs:
+        logger.warning("the book has no page %s.html", target, location=link)
+        return
+    if anchor and anchor not in app.env.get_doctree(target).ids:
+        logger.warning("%s.html has no place #%s", target, anchor, location=link)
+    uri = app.builder.get_relative_uri(docname, target)
+    link["refuri"] = f"{uri}#{anchor}" if anchor else uri
+    link["internal"] = True
+
+
+def to_entry(app, docname, link, doi):
+    """Turn a DOI into the way to its entry in the bibliography."""
+    if doi.lower() not in app.references:
+        logger.warning("references.bib has no entry with doi %s", doi, location=link)
+        return
+    key, title = app.references[doi.lower()]
+    uri = app.builder.get_relative_uri(docname, BIBLIOGRAPHY)
+    link["refuri"], link["internal"] = f"{uri}#ref-{key}", True
+    link["reftitle"] = title
+    link["classes"].append("citation")
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.add_config_value("book_address", "", "env")
+    app.connect("config-inited", set_address)
+    app.connect("builder-inited", read_references)
+    app.connect("doctree-resolved", localise)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

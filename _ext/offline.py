@@ -1,0 +1,62 @@
+"""Let the built book ask nobody else for anything, and carry nothing it does not use.
+
+MathJax comes from the Python package `sphinx-mathjax-offline`: of its 24 MB the book
+needs one script, the fonts and the TeX extensions. The icons come from the theme's
+font, so its script of 1.5 MB, which also rewrites every `<i>`, is emptied.
+"""
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+MATHJAX = (
+    "tex-chtml.js",
+    "output/chtml/fonts/woff-v2",
+    "input/tex/extensions",
+)
+UNUSED = (
+    "**/*.map",
+    "locales",
+    "images/logo_*.svg",
+    "vendor/fontawesome/webfonts/fa-[!s]*",
+    "vendor/fontawesome/webfonts/*.ttf",
+    "*-macros.html",
+)
+
+
+def copy_mathjax(app):
+    """Copy what the book uses of MathJax into its folder."""
+    home = find_spec("sphinx-mathjax-offline").submodule_search_locations[0]
+    for part in MATHJAX:
+        source = Path(home, "static", "mathjax", part)
+        target = Path(app.outdir, "_static", "mathjax", part)
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+
+
+def remove_unused(app, exception):
+    """Take out of the built book what no page asks for."""
+    if exception:
+        return
+    static = Path(app.outdir, "_static")
+    for path in {path for pattern in UNUSED for path in static.glob(pattern)}:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    icons = static / "scripts" / "fontawesome.js"
+    icons.write_text("/* The icons come from the theme's font. */\n")
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.setup_extension("sphinx.ext.mathjax")
+    app.connect("config-inited", use_mathjax)
+    app.connect("builder-inited", copy_mathjax)
+    app.connect("build-finished", remove_unused)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def use_mathjax(app, config):
+    """Point Sphinx to the copy of MathJax inside the book."""
+    config.mathjax_path = "mathjax/tex-chtml.js"
