@@ -57,6 +57,7 @@ def highlighted(code: str) -> str:
         from html import escape
 
         return f"<pre>{escape(code)}</pre>"
-    html = highlight(code, PythonLexer(), HtmlFormatter(wrapcode=True)).strip()
+    html = highlight(code, PythonLexer(), HtmlFormatter()).strip()
+    html = html.replace("<pre>", '<pre tabindex="0">')
     style = asset("listing.css")
     return f'<style>{style}</style><div class="seqlib-source">{html}</div>'

@@ -28,7 +28,7 @@
     const picks = [...player.querySelectorAll(".seqlib-control")].map(chosen);
     picks.forEach((pick, i) => [pick - 1, pick + 1].forEach((next) => {
       if (next in data.values[i])
-        new Image().src = address(data, number(picks.with(i, next), data.values));
+        new Image().src = address(data, number(picks.map((p, j) => j == i ? next : p), data.values));
     }));
   };
   const update = (player) => {
