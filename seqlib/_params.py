@@ -1,0 +1,81 @@
+"""Parameters under torch's names, and the check that everything fits them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Protocol
+
+from seqlib._check import shapes
+
+Array = Any
+State = tuple[Array, ...]
+
+
+class Sizes(Protocol):
+    """What a cell must tell: row blocks in its weights, arrays in its state."""
+
+    @property
+    def blocks(self) -> int: ...
+    @property
+    def states(self) -> int: ...
+
+
+def names_of(suffix: str) -> tuple[str, str, str, str]:
+    return (
+        f"weight_ih_{suffix}",
+        f"weight_hh_{suffix}",
+        f"bias_ih_{suffix}",
+        f"bias_hh_{suffix}",
+    )
+
+
+def layers_of(params: dict[str, Array]) -> list[list[str]]:
+    """Suffixes of the parameters' names, `[["l0", "l0_reverse"], ["l1", ...]]`."""
+    if not isinstance(params, dict) or "weight_ih_l0" not in params:
+        raise ValueError("params must be a dict that holds weight_ih_l0, torch's name")
+    ways = ("", "_reverse") if "weight_ih_l0_reverse" in params else ("",)
+    depth = sum(re.fullmatch(r"weight_ih_l\d+", name) is not None for name in params)
+    layers = [[f"l{k}{way}" for way in ways] for k in range(depth)]
+    kinds = 4 if "bias_ih_l0" in params else 2
+    wanted = {name for layer in layers for s in layer for name in names_of(s)[:kinds]}
+    if missing := sorted(wanted - set(params)):
+        raise ValueError(f"params lack {', '.join(missing)}")
+    if strange := sorted(set(params) - wanted):
+        raise ValueError(f"params hold names that nothing uses: {', '.join(strange)}")
+    return layers
+
+
+def check(
+    cell: Sizes,
+    x: Array,
+    state: State | None,
+    params: dict[str, Array],
+    mask: Array | None,
+) -> tuple[list[list[str]], tuple[int, int, int]]:
+    """Check all of `recurrent`'s input; return the layers and the state's shape."""
+    layers = layers_of(params)
+    H = shapes(weight_hh_l0=(params["weight_hh_l0"], "G H"))["H"]
+    W_ih = (params["weight_ih_l0"], "G D")
+    n = shapes(weight_ih_l0=W_ih, x=(x, "B T D"), mask=(mask, "B T", "bool"))
+    for k, layer in enumerate(layers):
+        fan_in = H * len(layer) if k else n["D"]
+        for suffix in layer:
+            rows = cell.blocks * H
+            sizes = (f"{rows} {fan_in}", f"{rows} {H}", f"{rows}", f"{rows}")
+            for name, size in zip(names_of(suffix), sizes, strict=True):
+                shapes(x=(x, "B T D"), **{name: (params.get(name), size)})
+    sizes_of_state = (sum(len(layer) for layer in layers), n["B"], H)
+    if state is not None:
+        check_state("state", state, cell, x, sizes_of_state)
+    return layers, sizes_of_state
+
+
+def check_state(
+    name: str, state: State, cell: Sizes, like: Array, sizes: tuple[int, int, int]
+) -> None:
+    if not isinstance(state, tuple) or len(state) != cell.states:
+        got = f"{len(state)}" if isinstance(state, tuple) else type(state).__name__
+        raise TypeError(f"{name} must be a tuple of {cell.states} arrays, got {got}")
+    axes = " ".join(map(str, sizes))
+    for i, s in enumerate(state):
+        shapes(like=(like, "..."), **{f"{name}[{i}]": (s, axes)})

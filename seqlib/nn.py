@@ -1,0 +1,161 @@
+"""Torch modules: thin holders of parameters around the array functions.
+
+Names, arguments, results and state_dict are torch.nn's, so that a model can be changed
+from one to the other by its import. Two things differ: `batch_first` is True unless
+said, and the gradient comes from our own backward pass unless `backward="autograd"`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.nn.utils.rnn import pack_padded_sequence as pack
+
+from seqlib._check import one_of
+from seqlib.recurrent import recurrent, recurrent_backward
+
+
+class ByHand(torch.autograd.Function):
+    """`recurrent` for autograd, with `recurrent_backward` as its gradient."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, options: dict, names: list[str], x: Tensor, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Run `recurrent`; tensors are the state's, then the parameters'."""
+        states = len(tensors) - len(names)
+        params = dict(zip(names, tensors[states:], strict=True))
+        y, state, ctx.cache = recurrent(
+            x=x, state=tensors[:states], params=params, **options
+        )
+        y = y.contiguous()
+        ctx.save_for_backward(x, y, *state, *tensors)  # torch watches them for edits
+        ctx.set_materialize_grads(False)
+        return y, *state
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor | None, *dstate: Tensor | None) -> tuple:
+        """Run `recurrent_backward`; gradients in the order of forward's inputs."""
+        _, _, *kept = ctx.saved_tensors  # raises if one was changed in place
+        last = kept[: len(dstate)]
+        full = tuple(
+            torch.zeros_like(s) if d is None else d
+            for d, s in zip(dstate, last, strict=True)
+        )
+        dx, dfirst, grads = recurrent_backward(
+            dy, full, ctx.cache, input_gradient=ctx.needs_input_grad[2]
+        )
+        return None, None, dx, *dfirst, *grads.values()
+
+
+class RNN(torch.nn.RNN):
+    """Elman's recurrent network; arguments, results and state_dict as `torch.nn.RNN`.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers, nonlinearity, bias, dropout, bidirectional
+        As `torch.nn.RNN`; nonlinearity is "tanh" or "relu".
+    batch_first : True unless said (torch: False), so that input is (B, T, D)
+    backward : "hand" for the book's own backward pass, "autograd" for torch's
+
+    Notes
+    -----
+    Equations (5.1) to (5.6) of the book forward, (6.9) to (6.12) backward. Input may be
+    (B, T, D), (T, D) without a batch, or a PackedSequence; `forward(x, hx, mask=...)`
+    takes a boolean mask (B, T) for ragged batches. Source: Elman (1990).
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        backward: str = "hand",
+    ) -> None:
+        one_of("backward", backward, ("hand", "autograd"))
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            nonlinearity=nonlinearity,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            device=device,
+            dtype=dtype,
+        )
+        self.backward = backward
+
+    def forward(  # type: ignore[override]
+        self, input: Any, hx: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Any, Tensor]:
+        """Return the outputs and the last state, as `torch.nn.RNN` does.
+
+        input (B, T, D), (T, D) or PackedSequence; hx (L * directions, B, H), or
+        (L * directions, H) without a batch; mask (B, T) booleans, True = real.
+        """
+        if isinstance(input, PackedSequence):
+            if mask is not None:
+                raise ValueError("mask must be None: a PackedSequence has its lengths")
+            return self._packed(input, hx)
+        if input.ndim == 2:
+            y, h = self(
+                input[None] if self.batch_first else input[:, None], _row(hx), mask
+            )
+            return y.squeeze(0 if self.batch_first else 1), h[:, 0]
+        y, h = self._run(input if self.batch_first else input.transpose(0, 1), hx, mask)
+        return (y if self.batch_first else y.transpose(0, 1)), h
+
+    def _packed(
+        self, packed: PackedSequence, hx: Tensor | None
+    ) -> tuple[PackedSequence, Tensor]:
+        x, lengths = pad_packed_sequence(packed, batch_first=True)
+        mask = (torch.arange(x.shape[1]) < lengths[:, None]).to(x.device)
+        y, h = self._run(x, hx, mask)
+        order = packed.sorted_indices is None
+        return pack(y, lengths, batch_first=True, enforce_sorted=order), h
+
+    def _run(
+        self, x: Tensor, hx: Tensor | None, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        params = dict(self.named_parameters())
+        if hx is None:
+            rows = self.num_layers * (1 + self.bidirectional)
+            hx = x.new_zeros(rows, x.shape[0], self.hidden_size)
+        options: dict[str, Any] = {
+            "kind": "rnn" if self.nonlinearity == "tanh" else "rnn_relu"
+        }
+        options |= {"mask": mask, **self._dropout()}
+        if self.backward == "autograd":
+            y, (h,), _ = recurrent(x=x, state=(hx,), params=params, **options)
+            return y, h
+        return ByHand.apply(options, list(params), x, hx, *params.values())
+
+    def _dropout(self) -> dict[str, Any]:
+        if not (self.training and self.dropout and self.num_layers > 1):
+            return {}
+        seed = int(torch.randint(2**62, ()))  # torch.manual_seed decides this one too
+        return {"dropout": self.dropout, "rng": np.random.default_rng(seed)}
+
+    def extra_repr(self) -> str:
+        """Show which backward pass is used beside torch's own line."""
+        return f"{super().extra_repr()}, backward={self.backward!r}"
+
+
+def _row(hx: Tensor | None) -> Tensor | None:
+    return None if hx is None else hx[:, None]
