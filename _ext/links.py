@@ -1,4 +1,4 @@
-"""Make the notebooks' absolute links local, and tie their citations to references.bib.
+"""Make the notebooks' links local, tie citations to references.bib, offer the notebooks.
 
 A notebook is read on Colab and on GitHub too, so its links are absolute: a chapter is
 `https://OWNER.github.io/REPO/chapters/05-rnn.html`, a source is `https://doi.org/…`. In
@@ -18,15 +18,15 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 BIBLIOGRAPHY = "appendices/bibliography"
 DOI = "https://doi.org/"
+COLAB = "https://colab.research.google.com/github/{repository}/blob/main/{path}"
 
 
 def set_address(app, config):
-    """Give the theme the repository's address, for its Colab button."""
+    """Read the address of the repository and of the book."""
     text = Path(app.srcdir, "pyproject.toml").read_text(encoding="utf-8")
     urls = tomllib.loads(text)["project"]["urls"]
-    config.html_theme_options["repository_url"] = urls["Repository"]
-    config.html_theme_options["repository_branch"] = "main"
     config.book_address = urls["Book"].rstrip("/") + "/"
+    config.book_repository = urls["Repository"].partition("github.com/")[2]
 
 
 def read_references(app):
@@ -75,10 +75,21 @@ def to_entry(app, docname, link, doi):
     link["classes"].append("citation")
 
 
+def offer_notebook(app, pagename, templatename, context, doctree):
+    """Tell the page of a notebook where to run it and where to get it."""
+    path = context.get("sourcename", "")
+    if path.endswith(".ipynb"):
+        repository = app.config.book_repository
+        context["colab"] = COLAB.format(repository=repository, path=path)
+        context["notebook"] = context["pathto"]("_sources/" + path, 1)
+
+
 def setup(app):
     """Register with Sphinx."""
     app.add_config_value("book_address", "", "env")
+    app.add_config_value("book_repository", "", "html")
     app.connect("config-inited", set_address)
     app.connect("builder-inited", read_references)
     app.connect("doctree-resolved", localise)
+    app.connect("html-page-context", offer_notebook)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -24,6 +24,11 @@ UNUSED = (
 )
 
 
+def use_mathjax(app, config):
+    """Point Sphinx to the copy of MathJax inside the book."""
+    config.mathjax_path = "mathjax/tex-chtml.js"
+
+
 def copy_mathjax(app):
     """Copy what the book uses of MathJax into its folder."""
     home = find_spec("sphinx-mathjax-offline").submodule_search_locations[0]
@@ -51,12 +56,8 @@ def remove_unused(app, exception):
 def setup(app):
     """Register with Sphinx."""
     app.setup_extension("sphinx.ext.mathjax")
+    app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it unasked
     app.connect("config-inited", use_mathjax)
     app.connect("builder-inited", copy_mathjax)
     app.connect("build-finished", remove_unused)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-
-def use_mathjax(app, config):
-    """Point Sphinx to the copy of MathJax inside the book."""
-    config.mathjax_path = "mathjax/tex-chtml.js"
