@@ -65,6 +65,7 @@ def execute(notebook, name: str, say) -> None:
             timeout=600,
             kernel_name="python3",
             resources={"metadata": {"path": folder}},
+            extra_arguments=["--log-level=ERROR"],
             record_timing=False,
             store_widget_state=False,
             coalesce_streams=True,
