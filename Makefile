@@ -1,21 +1,28 @@
-# Every command makes the environment it needs. Python 3.11 or newer and make are all that must be there.
-PYTHON ?= python3
+# Every command makes the environment it needs; Python 3.11 or newer and make must be there.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help book serve test run release colab bench experiments audit address clean
-help:             ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+.NOTPARALLEL:
+.PHONY: help book serve test run release colab bench audit address clean
+
+help:                  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 $(VENV)/book: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"seqlib needs Python 3.11 or newer, this is {sys.version.split()[0]}: make PYTHON=python3.12")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[book]'
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "seqlib needs Python 3.11 or newer; if it is there by another name, say so: make PYTHON=python3.12"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+	  { echo "This Python cannot make environments; on Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@echo "Installing what the book needs into $(VENV)"
+	@$(PIP) --editable '.[book]'
 	@touch $@
 
 $(VENV)/dev: $(VENV)/book
-	$(PIP) --editable '.[dev]'
+	@echo "Installing what the tests need into $(VENV) (torch is large)"
+	@$(PIP) --editable '.[dev]'
 	@touch $@
 
 book: $(VENV)/book     ## build the book into _build/html (runs no notebook)
@@ -24,8 +31,8 @@ book: $(VENV)/book     ## build the book into _build/html (runs no notebook)
 serve: book            ## look at the book at http://127.0.0.1:8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
 
-test: $(VENV)/dev book ## run every test
-	$(BIN)/python -m pytest
+test: $(VENV)/dev book ## run every test, and every chapter against its stored outputs
+	$(BIN)/python -m pytest --nbval --nbval-current-env tests chapters
 
 run: $(VENV)/dev       ## run the chapters and store their outputs: make run [ONLY=06-bptt]
 	$(BIN)/python tools/run.py $(ONLY)
@@ -33,19 +40,19 @@ run: $(VENV)/dev       ## run the chapters and store their outputs: make run [ON
 release: $(VENV)/dev   ## make the students' notebooks from the solutions
 	$(BIN)/python -m seqlib.grading release
 
-colab: $(VENV)/dev     ## rehearse every notebook as Colab would run it
+colab: $(VENV)/book    ## rehearse every notebook as Colab would run it
 	$(BIN)/python tools/colab.py
 
 bench: $(VENV)/dev     ## measure beside the alternatives
 	$(BIN)/python benchmarks/rnn_step.py
 
-audit: $(VENV)/dev     ## lint, types, known vulnerabilities
+audit: $(VENV)/dev     ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 address:               ## set the project's address everywhere: make address REPO=owner/name
-	$(PYTHON) tools/address.py "$(REPO)"
+	@$(PYTHON) tools/address.py "$(REPO)"
 
-clean:                 ## remove what was built, the environment too
-	rm -rf _build build dist .venv .venv-colab *.egg-info
+clean:                 ## remove what was built, the environments too
+	rm -rf _build build dist $(VENV) .venv-colab *.egg-info
