@@ -90,17 +90,18 @@ def show(fig: Figure, alt: str, caption: str) -> None:
     TypeError, ValueError
         If `fig` is no figure, or a text is missing.
     """
-    figure, alt, caption = (
-        as_figure(fig),
-        sentence("alt", alt),
-        sentence("caption", caption),
-    )
-    html = (
-        f"<style>{asset('figure.css')}</style>"
-        f'<figure class="seqlib-figure">{image(svg(figure), alt)}'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+    alt, caption = sentence("alt", alt), sentence("caption", caption)
+    html = figure(svg(as_figure(fig)), alt, caption)
     publish({"text/html": html, "text/plain": alt})
+
+
+def figure(picture: str, alt: str, caption: str) -> str:
+    """Write the page's part: the picture and its caption."""
+    return (
+        f"<style>{asset('figure.css')}</style>\n"
+        f'<figure class="seqlib-figure">\n{image(picture, alt)}\n'
+        f"<figcaption>{escape(caption)}</figcaption>\n</figure>"
+    )
 
 
 def as_figure(fig: Any, maker: str = "show") -> Figure:

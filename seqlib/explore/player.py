@@ -11,7 +11,7 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from .figures import as_figure, asset, image, publish, sentence, svg
+from .figures import as_figure, asset, figure, image, publish, sentence, svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -182,10 +182,15 @@ def player(
     return html
 
 
+def few(values: list[Any]) -> bool:
+    """Tell two to four names, shown side by side, from what needs a slider."""
+    return 2 <= len(values) <= 4 and all(isinstance(value, str) for value in values)
+
+
 def control(key: str, name: str, values: list[Any], words: list[str]) -> str:
     """Two to four names are buttons to choose from, all else is a slider."""
     title = escape(label(name))
-    if 2 <= len(values) <= 4 and all(isinstance(value, str) for value in values):
+    if few(values):
         group = f"{key}-{escape(name)}"
         buttons = "".join(
             f'<label><input type="radio" name="{group}" value="{i}" autocomplete="off"'
@@ -212,16 +217,29 @@ def live(
     caption: str,
     choices: dict[str, list],
 ) -> dict[str, Any]:
-    """With a kernel and ipywidgets: the same controls, each move calling `draw`."""
+    """With a kernel and ipywidgets: the part of the bundle that shows live sliders."""
     try:
-        import ipywidgets as widgets
+        import ipywidgets
         from IPython import get_ipython
     except ImportError:
         return {}
     if not hasattr(get_ipython(), "kernel"):
         return {}
-    sliders = {
-        name: widgets.SelectionSlider(
+    box = sliders(ipywidgets, draw, alt, caption, choices)
+    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
+    return {"application/vnd.jupyter.widget-view+json": view}
+
+
+def sliders(
+    widgets: Any,
+    draw: Callable[..., Figure],
+    alt: str | Callable[..., str],
+    caption: str,
+    choices: dict[str, list],
+) -> Any:
+    """Make the same controls of ipywidgets 7 or 8, each move calling `draw`."""
+    controls = {
+        name: (widgets.ToggleButtons if few(each) else widgets.SelectionSlider)(
             options=[(shown(value), value) for value in each],
             description=label(name),
             style={"description_width": "initial"},
@@ -231,17 +249,11 @@ def live(
     picture = widgets.HTML()
 
     def redraw(_: Any = None) -> None:
-        frame = {name: slider.value for name, slider in sliders.items()}
-        figure = as_figure(draw(**frame), "draw must return")
-        picture.value = (
-            f"<style>{asset('figure.css')}</style>"
-            f'<figure class="seqlib-figure">{image(svg(figure), describe(alt, frame))}'
-            f"<figcaption>{escape(caption)}</figcaption></figure>"
-        )
+        frame = {name: control.value for name, control in controls.items()}
+        drawn = svg(as_figure(draw(**frame), "draw must return"))
+        picture.value = figure(drawn, describe(alt, frame), caption)
 
-    for slider in sliders.values():
-        slider.observe(redraw, "value")
+    for each in controls.values():
+        each.observe(redraw, "value")
     redraw()
-    box = widgets.VBox([*sliders.values(), picture])
-    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
-    return {"application/vnd.jupyter.widget-view+json": view}
+    return widgets.VBox([*controls.values(), picture])
