@@ -16,6 +16,7 @@ from pathlib import Path
 
 from notebooks import TAG, Notebook, Package, Record
 
+import seqlib
 from seqlib._expressions import Call
 from seqlib.ledger import ERRATUM, NUMBER, line
 
@@ -135,12 +136,19 @@ class Ledger:
         return {e.tag: book for book in self.chapters for e in book.equations}
 
 
+def seqlib_of(root: Path) -> Path:
+    """Return the package's folder: the project's own, or else the installed one."""
+    own = root / "seqlib"
+    return own if own.is_dir() else Path(seqlib.__file__).parent
+
+
 def inspect(root: Path, package: Path | None = None) -> Ledger:
     """Read all notebooks of the book at `root` and hold them against their records."""
     root = Path(root)
-    modules = Package(package or root / "seqlib")
+    modules = Package(package or seqlib_of(root))
     chapters = [Notebook.read(p, root) for p in sorted(root.glob("chapters/*.ipynb"))]
-    others = [Notebook.read(p, root) for p in sorted(root.glob("exercises/**/*.ipynb"))]
+    patterns = ("exercises/**/*.ipynb", "appendices/*.md", "*.md")
+    others = [Notebook.read(p, root) for g in patterns for p in sorted(root.glob(g))]
     problems: list[Problem] = []
     seen: dict[str, str] = {}
     for book in chapters:

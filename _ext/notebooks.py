@@ -112,8 +112,11 @@ class Notebook:
 
     @classmethod
     def read(cls, path: Path, root: Path) -> "Notebook":
-        """Read a notebook from its file."""
-        cells = json.loads(path.read_text("utf-8"))["cells"]
+        """Read a notebook from its file; a page of Markdown is one cell."""
+        text = path.read_text("utf-8")
+        cells = [{"cell_type": "markdown", "source": text}]
+        if path.suffix == ".ipynb":
+            cells = json.loads(text)["cells"]
         return cls(path, path.relative_to(root).as_posix(), cells)
 
     @property

@@ -1,0 +1,218 @@
+"""The ledger in the book: ticks beside equations, links to them, one page of them all.
+
+The build begins with the gate (see gate.py) and ends there if an equation is not
+verified. After that every displayed equation has an anchor (#eq-6-3) and a tick, which
+leads to the line in the output that put it there; "(6.3)" in the text leads to the
+equation, in every chapter; and `{ledger}` makes the table of all equations.
+"""
+
+import re
+from html import escape
+
+import gate
+from docutils import nodes
+from notebooks import REFERENCE, TAG
+from sphinx.addnodes import pending_xref
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+from seqlib.ledger import MARKS
+
+LINE = re.compile(r'<div class="seqlib-(?:verified|refuted)"><b>.</b> \((.*?)\)')
+NO_LINKS = (
+    nodes.math,
+    nodes.math_block,
+    nodes.literal,
+    nodes.literal_block,
+    nodes.raw,
+    nodes.reference,
+    nodes.title,
+)
+
+
+class equation(nodes.General, nodes.Element):
+    """A displayed equation with its ticks."""
+
+
+def pass_the_gate(app):
+    """Stop the build unless every equation is verified."""
+    app.ledger = gate.inspect(app.srcdir)
+    app.ledger_records = {}
+    for book in app.ledger.chapters:
+        for record in book.records:
+            app.ledger_records.setdefault(record.tag, []).append(record)
+    if app.ledger.problems:
+        listed = "\n".join(f"  {problem}" for problem in app.ledger.problems)
+        raise ExtensionError(f"the ledger does not hold:\n{listed}")
+
+
+def anchor(tag, kind="eq"):
+    """Return the place of an equation on its page: eq-6-3."""
+    return f"{kind}-{tag.replace('.', '-')}"
+
+
+def add_ticks(app, doctree):
+    """Give each displayed equation its anchors and ticks, each output line its link."""
+    for block in list(doctree.findall(nodes.math_block)):
+        tags = TAG.findall(block.astext())
+        if tags and all(tag in app.ledger_records for tag in tags):
+            ticks = "".join(tick(tag, app.ledger_records[tag]) for tag in tags)
+            html = f'<span class="seqlib-ticks">{ticks}</span>'
+            box = equation(ids=[anchor(tag) for tag in tags])
+            block.replace_self(box)
+            box += [block, nodes.raw("", html, format="html")]
+    seen = set()
+
+    def link(match):
+        tag = match[1]
+        place = "" if tag in seen else f' id="{anchor(tag, "ledger")}"'
+        seen.add(tag)
+        there = f'<a href="#{anchor(tag)}">({tag})</a>'
+        return match[0].replace(">", f"{place}>", 1).replace(f"({tag})", there)
+
+    for node in doctree.findall(nodes.raw):
+        if LINE.search(node.astext()):
+            node.children = [nodes.Text(LINE.sub(link, node.astext()))]
+
+
+def tick(tag, records):
+    """Return the link from an equation to the output that ticked it."""
+    kind = records[0].kind
+    by = " and ".join(proof(record) for record in records)
+    title = escape({"verify": "verified by ", "refute": "refuted by "}[kind] + by)
+    return (
+        f'<a class="seqlib-tick seqlib-tick-{kind}" href="#{anchor(tag, "ledger")}" '
+        f'title="{title}" aria-label="({tag}) {title}">{MARKS[kind]}</a>'
+    )
+
+
+def proof(record):
+    """Say what a record rests on."""
+    within = f", within {record.within:g}" if record.kind == "verify" else ""
+    return record.by + within
+
+
+def link_references(app, doctree, docname):
+    """Turn "(6.3)" in the text into a link to the equation, wherever it stands."""
+    for text in list(doctree.findall(nodes.Text)):
+        if any(isinstance(parent, NO_LINKS) for parent in parents(text)):
+            continue
+        pieces = REFERENCE.split(text)  # text, tag, text, tag, …, text
+        if len(pieces) == 1:
+            continue
+        new = []
+        for i, piece in enumerate(pieces):
+            if i % 2 == 0:
+                new += [nodes.Text(piece)] if piece else []
+            elif piece in app.ledger.places:
+                new.append(reference(app, docname, piece))
+            else:
+                new.append(nodes.Text(f"({piece})"))
+        text.parent.replace(text, new)
+
+
+def parents(node):
+    """Return all that a node stands in."""
+    while node.parent is not None:
+        node = node.parent
+        yield node
+
+
+def reference(app, docname, tag):
+    """Return a link from a page to an equation."""
+    there = page(app.ledger.places[tag])
+    uri = "" if there == docname else app.builder.get_relative_uri(docname, there)
+    uri = f"{uri}#{anchor(tag)}"
+    return nodes.reference(
+        "", f"({tag})", refuri=uri, internal=True, classes=["seqlib-ref"]
+    )
+
+
+def page(book):
+    """Return the page's name of a notebook."""
+    return book.name.removesuffix(".ipynb")
+
+
+class Ledger(SphinxDirective):
+    """`{ledger}`: the table of all equations, and the table of refuted errata."""
+
+    def run(self):
+        """Build both tables and the line above each."""
+        self.env.note_reread()  # the table changes whenever a chapter does
+        rows = {"verify": [], "refute": []}
+        for book in self.env.app.ledger.chapters:
+            for item in book.equations:
+                records = self.env.app.ledger_records[item.tag]
+                rows[records[0].kind].append(self.row(book, item, records))
+        found = []
+        for kind, one, many, done in (
+            ("verify", "equation", "equations", "verified"),
+            ("refute", "erratum", "errata", "refuted"),
+        ):
+            if rows[kind]:
+                head = ["Number", "Equation", f"{done.capitalize()} by", "Within"]
+                head = [*head[: len(rows[kind][0]) - 1], "Chapter"]
+                count = len(rows[kind])
+                line = f"{count} {one if count == 1 else many}, all {done}"
+                found.append(nodes.paragraph("", line, classes=["seqlib-ledger-count"]))
+                found.append(table(head, rows[kind]))
+        return found or [nodes.paragraph("", "No equations yet.")]
+
+    def row(self, book, item, records):
+        """Return the cells of one equation."""
+        tex = item.tex
+        if item.block.lstrip().startswith(r"\begin{"):
+            tex = rf"\begin{{aligned}} {tex} \end{{aligned}}"
+        target = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{page(book)}"}
+        link = pending_xref(
+            "", nodes.inline("", book.title), refdoc=self.env.docname, **target
+        )
+        link["refexplicit"] = link["refwarn"] = True
+        cells = [
+            nodes.Text(f"({item.tag})"),
+            nodes.math("", rf"\displaystyle {tex}"),
+            nodes.Text(", ".join(record.by for record in records)),
+            nodes.Text(", ".join(f"{record.within:g}" for record in records)),
+            link,
+        ]
+        if records[0].kind == "refute":
+            del cells[3]
+        return cells
+
+
+def table(head, rows):
+    """Return a table of inline nodes."""
+    group = nodes.tgroup("", cols=len(head))
+    group += [nodes.colspec(colwidth=1) for _ in head]
+    group += nodes.thead("", line_of([nodes.Text(text) for text in head]))
+    group += nodes.tbody("", *map(line_of, rows))
+    return nodes.table("", group, classes=["seqlib-ledger"])
+
+
+def line_of(cells):
+    """Return one row of a table."""
+    entries = [nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells]
+    return nodes.row("", *entries)
+
+
+def visit_equation(self, node):
+    """Open an equation in HTML."""
+    self.body.append(self.starttag(node, "div", CLASS="seqlib-equation"))
+
+
+def depart_equation(self, node):
+    """Close an equation in HTML."""
+    self.body.append("</div>\n")
+
+
+def setup(app):
+    """Register with Sphinx."""
+    nothing = (lambda self, node: None,) * 2
+    app.add_node(
+        equation, html=(visit_equation, depart_equation), latex=nothing, text=nothing
+    )
+    app.add_directive("ledger", Ledger)
+    app.connect("builder-inited", pass_the_gate)
+    app.connect("doctree-read", add_ticks)
+    app.connect("doctree-resolved", link_references)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
