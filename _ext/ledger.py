@@ -59,7 +59,7 @@ def add_ticks(app, doctree):
             ticks = "".join(tick(tag, app.ledger_records[tag]) for tag in tags)
             html = f'<span class="seqlib-ticks">{ticks}</span>'
             box = equation(ids=[anchor(tag) for tag in tags])
-            block.replace_self(box)
+            block.parent.replace(block, box)
             box += [block, nodes.raw("", html, format="html")]
     seen = set()
 
@@ -72,7 +72,9 @@ def add_ticks(app, doctree):
 
     for node in doctree.findall(nodes.raw):
         if LINE.search(node.astext()):
-            node.children = [nodes.Text(LINE.sub(link, node.astext()))]
+            text = LINE.sub(link, node.astext())
+            node.clear()
+            node += nodes.Text(text)
 
 
 def tick(tag, records):
@@ -95,7 +97,8 @@ def proof(record):
 def link_references(app, doctree, docname):
     """Turn "(6.3)" in the text into a link to the equation, wherever it stands."""
     for text in list(doctree.findall(nodes.Text)):
-        if any(isinstance(parent, NO_LINKS) for parent in parents(text)):
+        above = list(parents(text))
+        if not above or any(isinstance(parent, NO_LINKS) for parent in above):
             continue
         pieces = REFERENCE.split(text)  # text, tag, text, tag, …, text
         if len(pieces) == 1:
@@ -153,7 +156,9 @@ class Ledger(SphinxDirective):
                 head = ["Number", "Equation", f"{done.capitalize()} by", "Within"]
                 head = [*head[: len(rows[kind][0]) - 1], "Chapter"]
                 count = len(rows[kind])
-                line = f"{count} {one if count == 1 else many}, all {done}"
+                line = (
+                    f"{count} {many}, all {done}" if count > 1 else f"1 {one}, {done}"
+                )
                 found.append(nodes.paragraph("", line, classes=["seqlib-ledger-count"]))
                 found.append(table(head, rows[kind]))
         return found or [nodes.paragraph("", "No equations yet.")]
@@ -215,4 +220,4 @@ def setup(app):
     app.connect("builder-inited", pass_the_gate)
     app.connect("doctree-read", add_ticks)
     app.connect("doctree-resolved", link_references)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
