@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from IPython.testing.globalipapp import start_ipython
+from IPython.core.interactiveshell import InteractiveShell
 
 from seqlib._expressions import Source
 from seqlib.ledger import MIME, refute, verify
@@ -262,7 +262,8 @@ def test_a_running_call_knows_its_own_source():
 @pytest.fixture(scope="module")
 def shell():
     """An interactive IPython, as a notebook's kernel has."""
-    return start_ipython()
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
 
 
 def run_cell(shell, code):
