@@ -1,0 +1,342 @@
+"""The built book in a real browser, opened from the disk as a reader would.
+
+`make test` builds it first. Where Chromium is missing these tests are skipped, and on a
+build server (the variable CI is set) that is an error.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BOOK = ROOT / "_build" / "html"
+PAGES = sorted(
+    page.relative_to(BOOK).as_posix()
+    for page in BOOK.rglob("*.html")
+    if page.name != "index.html" and "_static" not in page.parts
+)
+NOTEBOOKS = [page for page in PAGES if page.startswith(("chapters/", "exercises/"))]
+PHONE = {"viewport": {"width": 375, "height": 800}, "has_touch": True}
+
+every_page = pytest.mark.parametrize("path", PAGES)
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start the system's Chromium."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        missing = "Chromium is not installed: nobody looked at the book in a browser"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Inside a container Chromium cannot make a sandbox of its own.
+        chromium = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Open pages; what goes wrong in them collects in `page.troubles`."""
+    contexts = []
+
+    def open_page(path, **options):
+        options = {"reduced_motion": "reduce"} | options
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.troubles = []
+        page.on("request", lambda request: foreign(request.url, page.troubles))
+        page.on("requestfailed", lambda r: page.troubles.append(f"failed: {r.url}"))
+        page.on("pageerror", lambda error: page.troubles.append(f"error: {error}"))
+        page.on("console", lambda message: complaint(message, page.troubles))
+        page.goto(f"{BOOK.as_uri()}/{path}")
+        page.evaluate("async () => { await window.MathJax?.startup?.promise }")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def foreign(url, troubles):
+    """Note a request to anything but the book itself."""
+    if not url.startswith((BOOK.as_uri(), "data:", "blob:")):
+        troubles.append(f"foreign: {url}")
+
+
+def complaint(message, troubles):
+    """Note a warning or an error in the console."""
+    if message.type in ("error", "warning"):
+        troubles.append(f"console: {message.text}")
+
+
+def test_the_book_is_built():
+    assert (BOOK / "index.html").exists(), "run `make book` before the tests"
+    assert "intro.html" in (BOOK / "index.html").read_text()
+    assert NOTEBOOKS
+
+
+@every_page
+def test_a_page_loads_without_trouble(visit, path):
+    page = visit(path)
+    for picture in page.locator("main img").all():  # they are loaded when seen
+        picture.scroll_into_view_if_needed()
+        page.wait_for_function("picture => picture.complete", arg=picture.element_handle())
+    page.wait_for_load_state("networkidle")
+    assert page.troubles == []
+    broken = "[...document.images].filter(i => !i.naturalWidth).map(i => i.src)"
+    assert page.evaluate(broken) == []
+    assert page.locator("article").is_visible()
+
+
+@every_page
+def test_mathematics_is_typeset(visit, path):
+    page = visit(path)
+    formulas = page.locator("main .math").count()
+    assert page.locator("main .math mjx-container").count() >= formulas
+    assert page.locator("mjx-merror").count() == 0
+    assert page.locator("main .math mjx-assistive-mml").count() >= formulas
+    assert not re.search(r"\\\(|\\\[|\$\$|\\tag", page.locator("main").inner_text())
+
+
+def test_the_chapters_have_mathematics(visit):
+    for path in NOTEBOOKS:
+        if path.startswith("chapters/"):
+            assert visit(path).locator("main mjx-container[display]").count() > 5, path
+
+
+@every_page
+def test_nothing_is_wider_than_a_phone(visit, path):
+    page = visit(path, **PHONE)
+    for fold in page.locator("main details:not([open]) > summary").all():
+        fold.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    wide = """[...document.querySelectorAll("article *")].filter(e => {
+        const right = e.getBoundingClientRect().right;
+        if (right <= 376 || e.closest("mjx-assistive-mml, svg")) return false;
+        for (let box = e; box; box = box.parentElement)
+            if (/auto|scroll|hidden|clip/.test(getComputedStyle(box).overflowX)
+                && box !== e && box.getBoundingClientRect().right <= 376) return false;
+        return true;
+    }).map(e => e.outerHTML.slice(0, 120))"""
+    assert page.evaluate(wide) == []
+
+
+@every_page
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_is_accessible(visit, path, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visit(path, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    for fold in page.locator("main details:not([open]) > summary").all():
+        fold.click()
+    found = [
+        f"{violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in Axe().run(page).response["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+    assert found == []
+
+
+def test_a_slider_changes_the_frame(visit):
+    players = 0
+    for path in NOTEBOOKS:
+        page = visit(path)
+        for player in page.locator(".seqlib-player:has(input[type=range])").all():
+            players += 1
+            slider = player.locator("input[type=range]").first
+            picture = player.locator("img").first
+            seen = [picture.get_attribute("src")]
+            slider.focus()
+            page.keyboard.press("ArrowRight")
+            seen.append(picture.get_attribute("src"))
+            box = slider.bounding_box()
+            slider.click(position={"x": box["width"] - 4, "y": box["height"] / 2})
+            seen.append(picture.get_attribute("src"))
+            assert slider.input_value() == slider.get_attribute("max")
+            slider.press("Home")
+            assert picture.get_attribute("src") == seen[0]
+            assert len(set(seen)) == (3 if slider.get_attribute("max") != "1" else 2)
+            page.wait_for_function(
+                "picture => picture.complete && picture.naturalWidth",
+                arg=picture.element_handle(),
+            )
+            assert picture.get_attribute("alt")
+        assert page.troubles == []
+    assert players
+
+
+@every_notebook
+def test_figures_show_without_scripts(visit, browser, path):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{BOOK.as_uri()}/{path}")
+    for picture in page.locator("main figure img").all():
+        picture.scroll_into_view_if_needed()
+        assert picture.is_visible()
+    context.close()
+
+
+def test_search_finds_vanishing(visit):
+    page = visit("intro.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("vanishing")
+    page.keyboard.press("Enter")
+    results = page.locator("#search-results li a")
+    results.first.wait_for()
+    found = results.evaluate_all("links => links.map(link => link.href)")
+    assert any("chapters/06-bptt.html" in link for link in found)
+    results.first.click()
+    page.wait_for_load_state()
+    assert "vanish" in page.locator("main").inner_text().lower()
+    assert page.troubles == []
+
+
+def test_the_theme_can_be_switched(visit):
+    page = visit("intro.html", color_scheme="light")
+    for _ in range(3):
+        page.locator(".theme-switch-button:visible").click()
+        if page.evaluate("document.documentElement.dataset.mode") == "dark":
+            break
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_keyboard_skips_to_the_text(visit):
+    page = visit(NOTEBOOKS[0])
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "Skip to main content"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main-content")
+
+
+@every_notebook
+def test_a_notebook_can_be_run_and_downloaded(visit, path):
+    page = visit(path)
+    source = path.replace(".html", ".ipynb")
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    repository = urls["Repository"].removeprefix("https://github.com/")
+    colab = page.get_by_role("link", name="Open in Colab")
+    assert colab.get_attribute("href") == (
+        f"https://colab.research.google.com/github/{repository}/blob/main/{source}"
+    )
+    download = page.locator("a[download]", has_text="Download")
+    file = BOOK / Path(path).parent / download.get_attribute("href")
+    assert file.name == Path(source).name
+    assert file.read_bytes() == (ROOT / source).read_bytes()
+
+
+class Links(HTMLParser):
+    """The links of a page, the names of its places, and what it loads."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.names, self.loads = [], set(), []
+        self.feed((BOOK / path).read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name == "id":
+                self.names.add(value)
+            elif name == "href" and tag == "a":
+                self.links.append(value)
+            elif name in ("href", "src"):
+                self.loads.append(value)
+
+
+def test_no_link_is_dead_and_nothing_is_loaded_from_elsewhere():
+    pages = {path: Links(path) for path in PAGES}
+    for path, page in pages.items():
+        for link in page.links + page.loads:
+            if re.match(r"(https?|mailto|data):", link):
+                assert link in page.links or link.startswith("data:"), (path, link)
+                continue
+            parts = urlsplit(link)
+            target = (BOOK / path).parent / unquote(parts.path) if parts.path else BOOK / path
+            assert target.exists(), (path, link)
+            name = target.resolve().relative_to(BOOK.resolve()).as_posix()
+            if parts.fragment and name in pages:
+                assert unquote(parts.fragment) in pages[name].names, (path, link)
+
+
+ALONE = """
+import socket, sys
+class NoTorch:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("torch is not needed to build the book")
+sys.meta_path.insert(0, NoTorch())
+def refuse(*_):
+    raise OSError("the book is built without a network")
+socket.socket.connect = socket.getaddrinfo = refuse
+from jupyter_book.cli.main import main
+main(["build", "-W", "--keep-going", "--path-output", sys.argv[1], "."])
+"""
+
+
+def test_the_book_is_built_without_torch_and_network(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-c", ALONE, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    built = {p.relative_to(tmp_path / "_build/html") for p in tmp_path.rglob("*.html")}
+    assert {Path(path) for path in PAGES} <= built
+
+
+PROJECT = {
+    "conf.py": 'extensions = ["myst_parser", "links"]\nexclude_patterns = ["out"]',
+    "pyproject.toml": "[project.urls]\nRepository = 'https://github.com/a/b'\n"
+    "Book = 'https://a.github.io/b'",
+    "references.bib": "@misc{key, title={A title}, doi={10.1000/Known}}",
+    "appendices/bibliography.md": "# Bibliography",
+    "chapters/one.md": "(place)=\n# One",
+}
+
+
+@pytest.mark.parametrize(
+    ("link", "outcome"),
+    [
+        ("https://doi.org/10.1000/known", 'href="appendices/bibliography.html#ref-key"'),
+        ("https://doi.org/10.1000/other", "references.bib has no entry"),
+        ("https://a.github.io/b/chapters/one.html", 'href="chapters/one.html"'),
+        ("https://a.github.io/b/chapters/one.html#place", 'href="chapters/one.html#place"'),
+        ("https://a.github.io/b/chapters/one.html#nowhere", "has no place #nowhere"),
+        ("https://a.github.io/b/chapters/two.html", "the book has no page chapters/two"),
+        ("https://example.org/b/chapters/two.html", 'href="https://example.org/b/ch'),
+    ],
+)
+def test_links_lead_somewhere_or_the_build_fails(tmp_path, link, outcome):
+    toc = "\n\n```{toctree}\nappendices/bibliography\nchapters/one\n```\n"
+    for name, text in (PROJECT | {"index.md": f"# Home\n\n[A]({link}){toc}"}).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    run = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-qW", ".", "out"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "_ext")},
+        capture_output=True,
+        text=True,
+    )
+    index = tmp_path / "out" / "index.html"
+    page = index.read_text() if index.exists() else ""
+    assert outcome in (page if "href" in outcome else run.stderr)
+    assert (run.returncode == 0) == ("href" in outcome)
