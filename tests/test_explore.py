@@ -68,7 +68,7 @@ def never(**_):
     raise AssertionError("drawn before the check")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def notebook():
     """Execute a small notebook, as `make run` does."""
     cells = [
@@ -253,23 +253,6 @@ def test_notebook_outputs_hold_html_and_the_live_widget(notebook):
         assert not [out for out in cell.outputs if out.output_type != "display_data"]
 
 
-@pytest.fixture(scope="session")
-def browser():
-    """Start the system's Chromium; where CI is set it must be there."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium and os.environ.get("CI"):
-        pytest.fail("Chromium is not installed")
-    if not chromium:
-        pytest.skip("Chromium is not installed: browser tests are left out")
-    with sync_api.sync_playwright() as driver:
-        started = driver.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox"]
-        )
-        yield started
-        started.close()
-
-
 def test_live_controls_call_draw():
     choices = {"height": [1.0, 2.5], "unit": ["tanh", "relu"]}
     box = player.sliders(
@@ -286,7 +269,23 @@ def test_live_controls_call_draw():
 # In a browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def browser():
+    """Start the system's Chromium; where CI is set it must be there."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        missing = "Chromium is not installed: no figure was looked at in a browser"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
 def page_file(notebook, tmp_path_factory):
     """Write a page with two players, as a front-end without widgets shows them."""
     body = "\n".join(data["text/html"] for data in outputs(notebook))

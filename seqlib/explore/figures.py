@@ -99,7 +99,7 @@ def figure(picture: str, alt: str, caption: str) -> str:
     """Write the page's part: the picture and its caption."""
     return (
         f"<style>{asset('figure.css')}</style>\n"
-        f'<figure class="seqlib-figure">\n{image(picture, alt)}\n'
+        f'<figure class="seqlib-figure" style="margin:16px 0">\n{image(picture, alt)}\n'
         f"<figcaption>{escape(caption)}</figcaption>\n</figure>"
     )
 

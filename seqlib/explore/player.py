@@ -166,7 +166,7 @@ def player(
     )
     html = (
         f"<style>{asset('figure.css')}\n{asset('player.css')}</style>\n"
-        '<figure class="seqlib-figure seqlib-player" '
+        '<figure class="seqlib-figure seqlib-player" style="margin:16px 0" '
         'data-lm-suppress-shortcuts="true">\n'
         f"{image(pictures[0], alts[0])}\n"
         f'<div class="seqlib-controls" style="display:none">\n{controls}</div>\n'
