@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import Any
 
-import array_api_compat
+import numpy as np
+from array_api_compat import array_namespace, device, is_array_api_obj
 
 KINDS = {
-    "float": "real floating",
-    "int": "integral",
-    "bool": "bool",
+    "float": ("real floating", "floats"),
+    "int": ("integral", "integers"),
+    "bool": ("bool", "booleans"),
 }
 
 
@@ -17,77 +21,125 @@ def shapes(**arrays: tuple[Any, ...]) -> dict[str, int]:
     """Check arrays against named axes and return the size of each axis.
 
     Each keyword is an argument's name, its value `(array, axes)` or `(array, axes,
-    kind)`: axes such as `"B T D"` or `"... D"`, kind "float" (default), "int" or
-    "bool". An axis is bound where it first appears; `T>0` is not needed, since no axis
-    may be empty. Arrays that are None are passed over.
+    kind)`: axes such as `"B T D"`, `"... D"` or `"4 D"`, with a last `?` if None will
+    do; kind "float" (default), "int" or "bool". An axis is bound where it first
+    appears, and none may be empty.
 
     Raises
     ------
     TypeError
         Something is not an array, or has the wrong kind of numbers.
     ValueError
-        A shape does not fit, or two arrays differ in library or in float type:
-        `x must have shape (B, T, D=4), got (2, 7, 3)`.
+        A shape does not fit, or an array differs from the first in library, device or
+        float type: `x must have shape (B, T, D=4), got (2, 7, 3)`.
     """
     sizes: dict[str, int] = {}
     first: tuple[str, Any] | None = None
     for name, (array, axes, *kind) in arrays.items():
-        if array is None:
+        if array is None and axes.endswith("?"):
             continue
-        _check_kind(name, array, kind[0] if kind else "float")
-        _check_axes(name, array, axes.split(), sizes)
-        if not kind:
-            first = first or (name, array)
-            _check_alike(name, array, *first)
+        _check_kind(name, array, *(kind or ["float"]))
+        _check_axes(name, array, axes.removesuffix("?").split(), sizes)
+        first = first or (name, array)
+        _check_alike(name, array, *first)
     return sizes
 
 
+def gradient(name: str, array: Any, like: Any, shape: Iterable[int]) -> None:
+    """Check a gradient that enters a backward pass: `like`'s numbers, this shape."""
+    wanted = (array, " ".join(map(str, shape)))
+    shapes(**{"the forward pass": (like, "..."), name: wanted})
+
+
 def _check_kind(name: str, array: Any, kind: str) -> None:
-    if not array_api_compat.is_array_api_obj(array):
+    if not is_array_api_obj(array):
         raise TypeError(
             f"{name} must be an array (of numpy or torch), got {type(array).__name__}"
         )
-    xp = array_api_compat.array_namespace(array)
-    if not xp.isdtype(array.dtype, KINDS[kind]):
-        expected = {"float": "floats", "int": "integers", "bool": "booleans"}[kind]
-        raise TypeError(f"{name} must hold {expected}, got {array.dtype}")
+    dtype, words = KINDS[kind]
+    if not array_namespace(array).isdtype(array.dtype, dtype):
+        raise TypeError(f"{name} must hold {words}, got {array.dtype}")
 
 
 def _check_axes(name: str, array: Any, axes: list[str], sizes: dict[str, int]) -> None:
     shape = tuple(array.shape)
     named = [a for a in axes if a != "..."]
     fits = len(shape) >= len(named) if "..." in axes else len(shape) == len(named)
-    tail = shape[len(shape) - len(named) :] if fits else ()
     found = dict(sizes)
-    for axis, size in zip(named, tail, strict=False):
+    for axis, size in zip(named, shape[len(shape) - len(named) :], strict=fits):
         known = int(axis) if axis.isdigit() else found.setdefault(axis, size)
-        fits = fits and known == size and size > 0
+        fits = fits and known == size
     if not fits:
         want = ", ".join(f"{a}={sizes[a]}" if a in sizes else a for a in axes)
         comma = "," if len(axes) == 1 else ""
         raise ValueError(f"{name} must have shape ({want}{comma}), got {shape}")
+    if 0 in shape:
+        raise ValueError(f"{name} must not be empty, got shape {shape}")
     sizes.update(found)
 
 
 def _check_alike(name: str, array: Any, first: str, reference: Any) -> None:
-    here, there = (
-        array_api_compat.array_namespace(a).__name__.split(".")[-1]
-        for a in (array, reference)
+    libraries = [
+        array_namespace(a).__name__.rpartition(".")[2] for a in (reference, array)
+    ]
+    if libraries[0] != libraries[1]:
+        raise ValueError(
+            f"{name} must come from {libraries[0]} as {first} does, got {libraries[1]}"
+        )
+    if device(array) != device(reference):
+        raise ValueError(
+            f"{name} must be on {device(reference)} as {first} is, got {device(array)}"
+        )
+    floats = all(
+        array_namespace(a).isdtype(a.dtype, "real floating") for a in (array, reference)
     )
-    if here != there:
+    if floats and array.dtype != reference.dtype:
         raise ValueError(
-            f"{first} and {name} must come from one library, got {there} and {here}"
-        )
-    if array.dtype != reference.dtype:
-        raise ValueError(
-            f"{first} and {name} must have one float type, "
-            f"got {reference.dtype} and {array.dtype}"
+            f"{name} must hold {reference.dtype} as {first} does, got {array.dtype}"
         )
 
 
-def one_of(name: str, value: object, choices: object) -> None:
+def in_range(name: str, ids: Any, size: int) -> None:
+    """Raise a ValueError unless all whole numbers in `ids` are 0 to size - 1."""
+    xp = array_namespace(ids)
+    for got in (int(xp.min(ids)), int(xp.max(ids))):
+        if not 0 <= got < size:
+            raise ValueError(f"{name} must be 0 to {size - 1}, got {got}")
+
+
+def one_of(name: str, value: object, choices: Iterable[str]) -> None:
     """Raise a ValueError unless `value` is one of `choices`."""
-    options = list(choices)  # type: ignore[call-overload]
-    if value not in options:
+    options = list(choices)
+    if not isinstance(value, str) or value not in options:
         listed = ", ".join(repr(c) for c in options)
         raise ValueError(f"{name} must be one of {listed}, got {value!r}")
+
+
+def number(
+    name: str, value: object, low: float, high: float | None = None, below: bool = False
+) -> None:
+    """Raise unless `value` is a number from low up to high, or below it."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    wanted = f"at least {low}"
+    if high is not None:
+        wanted += f" and {'below' if below else 'at most'} {high}"
+    x, top = float(value), math.inf if high is None else high
+    if not (low <= x < top if below else low <= x <= top):
+        raise ValueError(f"{name} must be {wanted}, got {value}")
+
+
+def whole(name: str, value: object, low: int, high: int | None = None) -> None:
+    """Raise unless `value` is a whole number from low up to high."""
+    if not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    number(name, value, low, high)
+
+
+def generator(name: str, value: object) -> None:
+    """Raise a TypeError unless `value` is one of numpy's random generators."""
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(
+            f"{name} must be a numpy generator, np.random.default_rng(seed), "
+            f"got {type(value).__name__}"
+        )

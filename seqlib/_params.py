@@ -21,6 +21,7 @@ class Sizes(Protocol):
 
 
 def names_of(suffix: str) -> tuple[str, str, str, str]:
+    """Return the names of one layer's parameters; suffix "l0", "l0_reverse", "l1"."""
     return (
         f"weight_ih_{suffix}",
         f"weight_hh_{suffix}",
@@ -30,18 +31,23 @@ def names_of(suffix: str) -> tuple[str, str, str, str]:
 
 
 def layers_of(params: dict[str, Array]) -> list[list[str]]:
-    """Suffixes of the parameters' names, `[["l0", "l0_reverse"], ["l1", ...]]`."""
-    if not isinstance(params, dict) or "weight_ih_l0" not in params:
-        raise ValueError("params must be a dict that holds weight_ih_l0, torch's name")
+    """Return the names' suffixes, `[["l0", "l0_reverse"], ["l1", ...]]`."""
+    if not isinstance(params, dict):
+        raise TypeError(
+            f"params must be a dict from torch's names to arrays, "
+            f"got {type(params).__name__}"
+        )
     ways = ("", "_reverse") if "weight_ih_l0_reverse" in params else ("",)
-    depth = sum(re.fullmatch(r"weight_ih_l\d+", name) is not None for name in params)
-    layers = [[f"l{k}{way}" for way in ways] for k in range(depth)]
+    depth = sum(
+        re.fullmatch(r"weight_ih_l\d+", str(name)) is not None for name in params
+    )
+    layers = [[f"l{k}{way}" for way in ways] for k in range(max(depth, 1))]
     kinds = 4 if "bias_ih_l0" in params else 2
     wanted = {name for layer in layers for s in layer for name in names_of(s)[:kinds]}
     if missing := sorted(wanted - set(params)):
-        raise ValueError(f"params lack {', '.join(missing)}")
-    if strange := sorted(set(params) - wanted):
-        raise ValueError(f"params hold names that nothing uses: {', '.join(strange)}")
+        raise ValueError(f"params must hold {', '.join(missing)}, which it lacks")
+    if strange := sorted(map(str, set(params) - wanted)):
+        raise ValueError(f"params must not hold {', '.join(strange)}, unused here")
     return layers
 
 
@@ -54,28 +60,40 @@ def check(
 ) -> tuple[list[list[str]], tuple[int, int, int]]:
     """Check all of `recurrent`'s input; return the layers and the state's shape."""
     layers = layers_of(params)
-    H = shapes(weight_hh_l0=(params["weight_hh_l0"], "G H"))["H"]
-    W_ih = (params["weight_ih_l0"], "G D")
-    n = shapes(weight_ih_l0=W_ih, x=(x, "B T D"), mask=(mask, "B T", "bool"))
+    W_hh, W_ih = params["weight_hh_l0"], params["weight_ih_l0"]
+    H = shapes(weight_hh_l0=(W_hh, "G H"))["H"]
+    rows = cell.blocks * H
+    n = shapes(
+        weight_hh_l0=(W_hh, f"{rows} {H}"),
+        weight_ih_l0=(W_ih, f"{rows} D"),
+        x=(x, "B T D"),
+        mask=(mask, "B T?", "bool"),
+    )
     for k, layer in enumerate(layers):
         fan_in = H * len(layer) if k else n["D"]
         for suffix in layer:
-            rows = cell.blocks * H
             sizes = (f"{rows} {fan_in}", f"{rows} {H}", f"{rows}", f"{rows}")
             for name, size in zip(names_of(suffix), sizes, strict=True):
-                shapes(x=(x, "B T D"), **{name: (params.get(name), size)})
+                if name in params:
+                    shapes(x=(x, "..."), **{name: (params[name], size)})
     sizes_of_state = (sum(len(layer) for layer in layers), n["B"], H)
     if state is not None:
-        check_state("state", state, cell, x, sizes_of_state)
+        check_state("state", state, cell, ("x", x), sizes_of_state)
     return layers, sizes_of_state
 
 
 def check_state(
-    name: str, state: State, cell: Sizes, like: Array, sizes: tuple[int, int, int]
+    name: str,
+    state: State,
+    cell: Sizes,
+    like: tuple[str, Array],
+    sizes: tuple[int, int, int],
 ) -> None:
+    """Check a state, or a gradient at one, against the sizes (L * directions, B, H)."""
     if not isinstance(state, tuple) or len(state) != cell.states:
+        arrays = "one array" if cell.states == 1 else f"{cell.states} arrays"
         got = f"{len(state)}" if isinstance(state, tuple) else type(state).__name__
-        raise TypeError(f"{name} must be a tuple of {cell.states} arrays, got {got}")
+        raise TypeError(f"{name} must be a tuple of {arrays}, got {got}")
     axes = " ".join(map(str, sizes))
     for i, s in enumerate(state):
-        shapes(like=(like, "..."), **{f"{name}[{i}]": (s, axes)})
+        shapes(**{like[0]: (like[1], "..."), f"{name}[{i}]": (s, axes)})

@@ -1,7 +1,11 @@
 """The pieces every model is made of, each with its backward pass.
 
 The convention: `f(...)` returns `(out, cache)`, and `f_backward(dout, cache)` returns
-the gradients in the order of the inputs. All run on numpy and on torch unchanged.
+the gradients in the order of the inputs. All run on numpy and on torch unchanged, and
+keep the float type they are given. The cache holds inputs, not copies of them: leave
+them as they are until the backward pass. Every function raises a TypeError or a
+ValueError, in one sentence, where an argument does not fit what its docstring says;
+a backward pass where dout has not the shape, library or float type of the result.
 """
 
 from __future__ import annotations
@@ -10,9 +14,9 @@ import math
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_numpy_array, is_torch_array
+from array_api_compat import array_namespace, device, is_torch_array
 
-from seqlib._check import one_of, shapes
+from seqlib._check import generator, gradient, in_range, number, one_of, shapes, whole
 
 Array = Any
 
@@ -20,11 +24,11 @@ Array = Any
 def sigmoid(x: Array) -> tuple[Array, Array]:
     """Logistic function σ(x) = 1 / (1 + exp(-x)), finite for every finite x.
 
-    Shapes: x and the result (...).
+    Shapes: x and the result (...). Errors: x is no array of floats, or empty.
     """
     shapes(x=(x, "..."))
     xp = array_namespace(x)
-    e = xp.exp(-xp.abs(x))  # never overflows
+    e = xp.exp(xp.where(x >= 0, -x, x))  # at most 1: never overflows
     out = xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
     return out, out
 
@@ -32,15 +36,18 @@ def sigmoid(x: Array) -> tuple[Array, Array]:
 def sigmoid_backward(dout: Array, cache: Array) -> Array:
     """Gradient of `sigmoid`: dx = dout σ(x) (1 - σ(x)); shapes (...)."""
     out = cache
+    gradient("dout", dout, out, out.shape)
     return dout * out * (1 - out)
 
 
 def softmax(x: Array, axis: int = -1) -> tuple[Array, tuple]:
-    """Probabilities exp(x_i) / sum_j exp(x_j) along `axis`; shapes (...).
+    """Probabilities exp(x_i) / sum_j exp(x_j) along `axis`.
 
     The largest entry is subtracted first, so that no exponential overflows.
+    Shapes: x and the result (..., N). Errors: x is no array of floats, or empty, or
+    without this axis. Source: Bridle (1990).
     """
-    shapes(x=(x, "..."))
+    _check_axis(x, axis)
     xp = array_namespace(x)
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     out = e / xp.sum(e, axis=axis, keepdims=True)
@@ -50,13 +57,17 @@ def softmax(x: Array, axis: int = -1) -> tuple[Array, tuple]:
 def softmax_backward(dout: Array, cache: tuple) -> Array:
     """Gradient of `softmax`: dx = p * (dout - sum(dout * p)); shapes (...)."""
     p, axis = cache
+    gradient("dout", dout, p, p.shape)
     xp = array_namespace(p)
     return p * (dout - xp.sum(dout * p, axis=axis, keepdims=True))
 
 
 def log_softmax(x: Array, axis: int = -1) -> tuple[Array, tuple]:
-    """Logarithm of `softmax`, computed without ever forming a zero; shapes (...)."""
-    shapes(x=(x, "..."))
+    """Logarithm of `softmax`, computed without ever forming a zero.
+
+    Shapes: x and the result (..., N). Errors: as `softmax`.
+    """
+    _check_axis(x, axis)
     xp = array_namespace(x)
     x = x - xp.max(x, axis=axis, keepdims=True)
     out = x - xp.log(xp.sum(xp.exp(x), axis=axis, keepdims=True))
@@ -66,15 +77,22 @@ def log_softmax(x: Array, axis: int = -1) -> tuple[Array, tuple]:
 def log_softmax_backward(dout: Array, cache: tuple) -> Array:
     """Gradient of `log_softmax`: dx = dout - softmax(x) sum(dout); shapes (...)."""
     out, axis = cache
+    gradient("dout", dout, out, out.shape)
     xp = array_namespace(out)
     return dout - xp.exp(out) * xp.sum(dout, axis=axis, keepdims=True)
+
+
+def _check_axis(x: Array, axis: int) -> None:
+    shapes(x=(x, "... N"))
+    whole("axis", axis, -x.ndim, x.ndim - 1)
 
 
 def gelu(x: Array, approximate: str = "none") -> tuple[Array, tuple]:
     """Gaussian error linear unit x Φ(x), Φ the normal distribution function.
 
     `approximate="tanh"` is the form of the original code of BERT and GPT-2.
-    Shapes: x and the result (...). Source: Hendrycks & Gimpel (2016).
+    Shapes: x and the result (...). Errors: x is no array of floats, or empty; an
+    unknown `approximate`. Source: Hendrycks & Gimpel (2016).
     """
     shapes(x=(x, "..."))
     one_of("approximate", approximate, ("none", "tanh"))
@@ -87,8 +105,9 @@ def gelu(x: Array, approximate: str = "none") -> tuple[Array, tuple]:
 
 
 def gelu_backward(dout: Array, cache: tuple) -> Array:
-    """Gradient of `gelu`; shapes (...)."""
+    """Gradient of `gelu`: dx = dout (Φ(x) + x φ(x)), φ = Φ'; shapes (...)."""
     x, inner, approximate = cache
+    gradient("dout", dout, x, x.shape)
     xp = array_namespace(x)
     if approximate == "tanh":
         slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x**2)
@@ -101,9 +120,8 @@ def _erf(x: Array) -> Array:
     """Error function; the array API has none, so numpy goes through `math.erf`."""
     if is_torch_array(x):
         return x.erf()
-    xp = array_namespace(x)
     values = np.vectorize(math.erf, otypes=[float])(np.asarray(x))
-    return xp.asarray(values, dtype=x.dtype)
+    return array_namespace(x).asarray(values, dtype=x.dtype)
 
 
 def layer_norm(
@@ -112,9 +130,11 @@ def layer_norm(
     """Normalise the last axis to mean 0 and variance 1, then scale and shift.
 
     The variance is the biased one and eps stands inside the root, as in torch.
-    Shapes: x (..., D), weight (D,), bias (D,). Source: Ba, Kiros & Hinton (2016).
+    Shapes: x (..., D), weight (D,), bias (D,). Errors: a shape or float type does not
+    fit; eps is negative. Source: Ba, Kiros & Hinton (2016).
     """
     shapes(weight=(weight, "D"), bias=(bias, "D"), x=(x, "... D"))
+    number("eps", eps, 0)
     xp = array_namespace(x)
     centred = x - xp.mean(x, axis=-1, keepdims=True)
     variance = xp.mean(centred**2, axis=-1, keepdims=True)
@@ -124,8 +144,9 @@ def layer_norm(
 
 
 def layer_norm_backward(dout: Array, cache: tuple) -> tuple[Array, Array, Array]:
-    """Gradients of `layer_norm`: dx (..., D), dweight (D,), dbias (D,)."""
+    """Gradients of `layer_norm`: dx and dout (..., D), dweight (D,), dbias (D,)."""
     normal, scale, weight = cache
+    gradient("dout", dout, normal, normal.shape)
     xp = array_namespace(normal)
     rows = tuple(range(dout.ndim - 1))
     dnormal = dout * weight
@@ -138,16 +159,18 @@ def layer_norm_backward(dout: Array, cache: tuple) -> tuple[Array, Array, Array]
 def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, tuple]:
     """Affine map W x + b of every vector along the last axis.
 
-    Shapes: x (..., D), W (O, D), b (O,) or None; result (..., O).
+    Shapes: x (..., D), W (O, D), b (O,) or None; result (..., O). Errors: a shape or
+    float type does not fit.
     """
-    shapes(W=(W, "O D"), b=(b, "O"), x=(x, "... D"))
+    shapes(W=(W, "O D"), b=(b, "O?"), x=(x, "... D"))
     out = x @ W.T
     return (out if b is None else out + b), (x, W, b)
 
 
 def linear_backward(dout: Array, cache: tuple) -> tuple[Array, Array, Array | None]:
-    """Gradients of `linear`: dx (..., D), dW (O, D), db (O,), None without b."""
+    """Gradients of `linear`: dx (..., D), dW (O, D), db (O,) or None; dout (..., O)."""
     x, W, b = cache
+    gradient("dout", dout, x, (*x.shape[:-1], W.shape[0]))
     xp = array_namespace(dout)
     rows = xp.reshape(dout, (-1, dout.shape[-1]))  # (N, O)
     dW = rows.T @ xp.reshape(x, (-1, x.shape[-1]))
@@ -157,48 +180,52 @@ def linear_backward(dout: Array, cache: tuple) -> tuple[Array, Array, Array | No
 def embedding(ids: Array, weight: Array) -> tuple[Array, tuple]:
     """Rows of `weight` chosen by `ids`: the one-hot product without the zeros.
 
-    Shapes: ids (...) integers from 0 to V-1, weight (V, D); result (..., D).
+    Shapes: ids (...) integers from 0 to V-1, weight (V, D); result (..., D). Errors:
+    ids are no integers or out of range. Source: Bengio et al. (2003).
     """
     n = shapes(weight=(weight, "V D"), ids=(ids, "...", "int"))
+    in_range("ids", ids, n["V"])
     xp = array_namespace(weight)
-    if (low := int(xp.min(ids))) < 0 or (high := int(xp.max(ids))) >= n["V"]:
-        wrong = low if low < 0 else high
-        raise ValueError(
-            f"ids must be 0 to {n['V'] - 1} (V={n['V']} rows), got {wrong}"
-        )
-    flat = xp.take(weight, xp.reshape(ids, (-1,)), axis=0)
-    return xp.reshape(flat, (*ids.shape, n["D"])), (ids, weight)
+    flat = xp.astype(xp.reshape(ids, (-1,)), xp.int64)
+    rows = xp.take(weight, flat, axis=0)
+    return xp.reshape(rows, (*ids.shape, n["D"])), (flat, weight, tuple(ids.shape))
 
 
 def embedding_backward(dout: Array, cache: tuple) -> Array:
-    """Gradient of `embedding`: dweight (V, D); rows used twice receive a sum."""
-    ids, weight = cache
+    """Gradient of `embedding`: dweight (V, D); rows used twice receive a sum.
+
+    Shapes: dout (..., D). There is no gradient for ids, which are whole numbers.
+    """
+    flat, weight, lead = cache
+    gradient("dout", dout, weight, (*lead, weight.shape[1]))
     xp = array_namespace(weight)
-    flat, rows = xp.reshape(ids, (-1,)), xp.reshape(dout, (-1, dout.shape[-1]))
+    rows = xp.reshape(dout, (-1, dout.shape[-1]))
     if is_torch_array(weight):
-        return xp.zeros_like(weight).index_add_(0, flat.long(), rows)
+        return xp.zeros_like(weight).index_add_(0, flat, rows)
     dweight = np.zeros(weight.shape, dtype=np.asarray(rows).dtype)
     np.add.at(dweight, np.asarray(flat), np.asarray(rows))
-    return dweight if is_numpy_array(weight) else xp.asarray(dweight)
+    return xp.asarray(dweight)
 
 
 def dropout(x: Array, p: float, rng: np.random.Generator) -> tuple[Array, Array]:
     """Zero each entry with probability p and scale the rest by 1 / (1 - p).
 
     Shapes: x and the result (...). `rng` is a numpy generator, on torch too, so that
-    one seed gives one mask. Source: Srivastava et al. (2014), the "inverted" form.
+    one seed gives one mask. Errors: x is no array of floats, or empty; p is not in
+    [0, 1); rng is no generator. Source: Srivastava et al. (2014), "inverted" form.
     """
     shapes(x=(x, "..."))
-    if not 0 <= p < 1:
-        raise ValueError(f"p must be at least 0 and below 1, got {p}")
+    number("p", p, 0, 1, below=True)
+    generator("rng", rng)
     xp = array_namespace(x)
-    keep = xp.asarray(rng.random(x.shape) >= p, device=device(x))
+    keep = xp.asarray(rng.random(tuple(x.shape)) >= p, device=device(x))
     scale = xp.astype(keep, x.dtype) / (1 - p)
     return x * scale, scale
 
 
 def dropout_backward(dout: Array, cache: Array) -> Array:
     """Gradient of `dropout`: the same entries, the same scale; shapes (...)."""
+    gradient("dout", dout, cache, cache.shape)
     return dout * cache
 
 
@@ -213,38 +240,53 @@ def cross_entropy(
 
     Shapes: logits (..., C), classes on the last axis; targets (...) integers from 0 to
     C-1, or `ignore_index` where the loss is not counted. With `label_smoothing` ε the
-    target is (1-ε) one-hot + ε/C. `reduction` is "mean" (over the targets that count),
-    "sum", or "none" (shape (...)).
+    target is (1-ε) one-hot + ε/C, as in Szegedy et al. (2016). `reduction` is "mean"
+    (over the targets that count), "sum", or "none" (shape (...)). Errors: a shape does
+    not fit, a target is out of range or none counts, an option is unknown.
     """
     n = shapes(logits=(logits, "... C"), targets=(targets, "...", "int"))
+    whole("ignore_index", ignore_index, -(2**63), 2**63 - 1)
+    number("label_smoothing", label_smoothing, 0, 1)
     one_of("reduction", reduction, ("mean", "sum", "none"))
     if tuple(targets.shape) != (lead := tuple(logits.shape[:-1])):
         raise ValueError(
-            f"targets must have shape {lead}, the logits' without C, "
+            f"targets must have shape {lead}, the logits' without C={n['C']}, "
             f"got {tuple(targets.shape)}"
         )
     xp = array_namespace(logits)
+    targets = xp.astype(targets, xp.int64)
     counted = targets != ignore_index
-    if bool(xp.any(counted & ((targets < 0) | (targets >= n["C"])))):
-        raise ValueError(f"targets must be 0 to {n['C'] - 1}, or {ignore_index}")
+    inside = xp.where(counted, targets, xp.zeros_like(targets))
+    in_range("targets", inside, n["C"])
     if reduction == "mean" and not bool(xp.any(counted)):
         raise ValueError("targets must hold at least one that is not ignore_index")
     classes = xp.arange(n["C"], device=device(logits))
-    q = xp.astype(targets[..., None] == classes, logits.dtype)
-    q = (1 - label_smoothing) * q + label_smoothing / n["C"]  # the target distribution
-    q = xp.where(counted[..., None], q, xp.zeros_like(q))
+    right = (targets[..., None] == classes) & counted[..., None]  # one-hot
     log_p, _ = log_softmax(logits)
-    losses = -xp.sum(q * log_p, axis=-1)
-    count = xp.sum(xp.astype(counted, logits.dtype))
-    total = {"mean": 1 / count, "sum": xp.ones_like(count), "none": None}[reduction]
-    out = losses if total is None else xp.sum(losses) * total
-    return out, (log_p, q, total)
+    losses = -xp.sum(xp.where(right, log_p, xp.zeros_like(log_p)), axis=-1)
+    if ε := label_smoothing:
+        even = -xp.mean(log_p, axis=-1)  # the cross-entropy with 1/C for every class
+        even = xp.where(counted, even, xp.zeros_like(even))
+        losses = (1 - ε) * losses + ε * even
+    if reduction == "none":
+        return losses, (log_p, right, counted, ε, None)
+    share = xp.ones_like(losses)
+    if reduction == "mean":
+        share = share / xp.sum(xp.astype(counted, logits.dtype))
+    return xp.sum(losses * share), (log_p, right, counted, ε, share)
 
 
 def cross_entropy_backward(dout: Array, cache: tuple) -> Array:
-    """Gradient of `cross_entropy`: dlogits (..., C) = (softmax - target) * dout."""
-    log_p, q, total = cache
+    """Gradient of `cross_entropy`: dlogits = (softmax - target) * dout.
+
+    Shapes: dout as the loss, () or (...), a float for () too; result (..., C).
+    """
+    log_p, right, counted, ε, share = cache
     xp = array_namespace(log_p)
-    rows = xp.sum(q, axis=-1, keepdims=True)  # 1 where counted, 0 where ignored
-    scale = dout[..., None] if total is None else dout * total
-    return scale * (rows * xp.exp(log_p) - q)
+    if share is not None and isinstance(dout, float):
+        dout = xp.full((), float(dout), dtype=log_p.dtype, device=device(log_p))
+    gradient("dout", dout, log_p, counted.shape if share is None else ())
+    dlosses = dout if share is None else dout * share
+    q = (1 - ε) * xp.astype(right, log_p.dtype) + ε / log_p.shape[-1]
+    dlogits = dlosses[..., None] * (xp.exp(log_p) - q)
+    return xp.where(counted[..., None], dlogits, xp.zeros_like(dlogits))

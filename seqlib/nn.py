@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.nn.utils.rnn import pack_padded_sequence as pack
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from seqlib._check import one_of
+from seqlib._check import number, one_of, shapes
 from seqlib.recurrent import recurrent, recurrent_backward
 
 
@@ -30,26 +31,27 @@ class ByHand(torch.autograd.Function):
         """Run `recurrent`; tensors are the state's, then the parameters'."""
         states = len(tensors) - len(names)
         params = dict(zip(names, tensors[states:], strict=True))
-        y, state, ctx.cache = recurrent(
+        y, state, cache = recurrent(
             x=x, state=tensors[:states], params=params, **options
         )
-        y = y.contiguous()
-        ctx.save_for_backward(x, y, *state, *tensors)  # torch watches them for edits
+        # Tensors given to save_for_backward are watched for edits and freed in time.
+        leaves, ctx.tree = tree_flatten(cache)
+        ctx.leaves = [Tensor if isinstance(a, Tensor) else a for a in leaves]
+        ctx.save_for_backward(*(a for a in leaves if isinstance(a, Tensor)))
         ctx.set_materialize_grads(False)
-        return y, *state
+        return y.detach(), *state  # detached it is no view, and may be edited
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor | None, *dstate: Tensor | None) -> tuple:
         """Run `recurrent_backward`; gradients in the order of forward's inputs."""
-        _, _, *kept = ctx.saved_tensors  # raises if one was changed in place
-        last = kept[: len(dstate)]
-        full = tuple(
-            torch.zeros_like(s) if d is None else d
-            for d, s in zip(dstate, last, strict=True)
-        )
+        saved = iter(ctx.saved_tensors)  # raises if one was changed in place
+        leaves = [next(saved) if a is Tensor else a for a in ctx.leaves]
         dx, dfirst, grads = recurrent_backward(
-            dy, full, ctx.cache, input_gradient=ctx.needs_input_grad[2]
+            dy,
+            dstate,
+            tree_unflatten(leaves, ctx.tree),
+            input_gradient=ctx.needs_input_grad[2],
         )
         return None, None, dx, *dfirst, *grads.values()
 
@@ -87,6 +89,7 @@ class RNN(torch.nn.RNN):
         backward: str = "hand",
     ) -> None:
         one_of("backward", backward, ("hand", "autograd"))
+        number("dropout", dropout, 0, 1, below=True)
         super().__init__(
             input_size,
             hidden_size,
@@ -106,34 +109,53 @@ class RNN(torch.nn.RNN):
     ) -> tuple[Any, Tensor]:
         """Return the outputs and the last state, as `torch.nn.RNN` does.
 
-        input (B, T, D), (T, D) or PackedSequence; hx (L * directions, B, H), or
-        (L * directions, H) without a batch; mask (B, T) booleans, True = real.
+        Shapes: input (B, T, D), or (T, B, D) with batch_first=False, (T, D) without a
+        batch, or a PackedSequence; hx (L * directions, B, H), without a batch
+        (L * directions, H); mask (B, T) booleans, without a batch (T,), True = real.
+        Errors: a ValueError or TypeError where one of them does not fit.
         """
         if isinstance(input, PackedSequence):
             if mask is not None:
                 raise ValueError("mask must be None: a PackedSequence has its lengths")
             return self._packed(input, hx)
-        if input.ndim == 2:
-            y, h = self(
-                input[None] if self.batch_first else input[:, None], _row(hx), mask
-            )
-            return y.squeeze(0 if self.batch_first else 1), h[:, 0]
+        batched = getattr(input, "ndim", 3) != 2
+        if not batched:
+            self._check(input, "T D", hx, "", mask)
+            first = None if hx is None else hx[:, None]
+            y, h = self._run(input[None], first, None if mask is None else mask[None])
+            return y[0], h[:, 0]
+        self._check(input, "B T D" if self.batch_first else "T B D", hx, "B", mask)
         y, h = self._run(input if self.batch_first else input.transpose(0, 1), hx, mask)
         return (y if self.batch_first else y.transpose(0, 1)), h
+
+    def _check(
+        self, input: Any, axes: str, hx: Any, batch: str | int, mask: Any = None
+    ) -> None:
+        rows = self.num_layers * (1 + self.bidirectional)
+        shapes(
+            weight_ih_l0=(self.weight_ih_l0, "G D"),
+            input=(input, axes),
+            hx=(hx, f"{rows} {batch} {self.hidden_size}?"),
+            mask=(mask, f"{batch} T?", "bool"),
+        )
 
     def _packed(
         self, packed: PackedSequence, hx: Tensor | None
     ) -> tuple[PackedSequence, Tensor]:
         x, lengths = pad_packed_sequence(packed, batch_first=True)
+        self._check(packed.data, "N D", hx, len(lengths))
         mask = (torch.arange(x.shape[1]) < lengths[:, None]).to(x.device)
         y, h = self._run(x, hx, mask)
-        order = packed.sorted_indices is None
-        return pack(y, lengths, batch_first=True, enforce_sorted=order), h
+        if (order := packed.sorted_indices) is not None:  # longest first, as it came
+            y, lengths = y[order], lengths[order.cpu()]
+        data = pack(y, lengths, batch_first=True).data
+        _, *rest = packed
+        return PackedSequence(data, *rest), h
 
     def _run(
         self, x: Tensor, hx: Tensor | None, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        params = dict(self.named_parameters())
+        params = {name: getattr(self, name) for name in self._flat_weights_names}
         if hx is None:
             rows = self.num_layers * (1 + self.bidirectional)
             hx = x.new_zeros(rows, x.shape[0], self.hidden_size)
@@ -155,7 +177,3 @@ class RNN(torch.nn.RNN):
     def extra_repr(self) -> str:
         """Show which backward pass is used beside torch's own line."""
         return f"{super().extra_repr()}, backward={self.backward!r}"
-
-
-def _row(hx: Tensor | None) -> Tensor | None:
-    return None if hx is None else hx[:, None]

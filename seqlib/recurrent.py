@@ -15,7 +15,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from seqlib import rnn
-from seqlib._check import one_of, shapes
+from seqlib._check import generator, gradient, number, one_of, whole
 from seqlib._params import check, check_state, names_of
 from seqlib.functional import dropout as drop
 from seqlib.functional import dropout_backward, linear
@@ -75,7 +75,8 @@ def recurrent(
     -------
     y : (B, T, H * directions) outputs of the last layer, the forward direction first
     state : the last state, as the first
-    cache : for `recurrent_backward`
+    cache : for `recurrent_backward`; it holds x and params, not copies of them, so
+        leave them as they are until then
 
     Raises
     ------
@@ -90,8 +91,9 @@ def recurrent(
     one_of("kind", kind, CELLS)
     cell = CELLS[kind]
     layers, sizes = check(cell, x, state, params, mask)
-    if dropout and rng is None:
-        raise ValueError(f"dropout={dropout} needs rng, a numpy generator, got None")
+    number("dropout", dropout, 0, 1, below=True)
+    if dropout:
+        generator("rng", rng)
     xp = array_namespace(x)
     if state is None:
         zero = xp.zeros(sizes, dtype=x.dtype, device=device(x))
@@ -126,8 +128,9 @@ def recurrent_backward(
 
     Parameters
     ----------
-    dy : (B, T, H * directions) gradient at the outputs, or None for zeros
-    dstate : gradient at the last state, a tuple of (L * directions, B, H), or None
+    dy : (B, T, H * directions) gradient at the outputs, None for zeros
+    dstate : gradient at the last state, a tuple of (L * directions, B, H); None, or
+        None inside, for zeros
     cache : what `recurrent` returned
     input_gradient : False saves the work of dx where the input is data
 
@@ -140,7 +143,7 @@ def recurrent_backward(
     Raises
     ------
     ValueError, TypeError
-        A gradient has not the shape of what it belongs to.
+        A gradient has not the shape, library or float type of what it belongs to.
 
     Notes
     -----
@@ -150,13 +153,13 @@ def recurrent_backward(
     (rows, B, H), T = sizes, caches[0][1][0].x.shape[0]
     W = params["weight_hh_l0"]
     xp = array_namespace(W)
-    if dy is None:
-        shape = (B, T, H * len(layers[-1]))
-        dy = xp.zeros(shape, dtype=W.dtype, device=device(W))
-    if dstate is None:
-        dstate = (xp.zeros(sizes, dtype=W.dtype, device=device(W)),) * cell.states
-    shapes(weight_hh_l0=(W, "G H"), dy=(dy, f"{B} {T} {H * len(layers[-1])}"))
-    check_state("dstate", dstate, cell, W, sizes)
+    zeros = partial(xp.zeros, dtype=W.dtype, device=device(W))
+    dy = zeros((B, T, H * len(layers[-1]))) if dy is None else dy
+    dstate = (None,) * cell.states if dstate is None else dstate
+    if isinstance(dstate, tuple):
+        dstate = tuple(zeros(sizes) if d is None else d for d in dstate)
+    gradient("dy", dy, W, (B, T, H * len(layers[-1])))
+    check_state("dstate", dstate, cell, ("the forward pass", W), sizes)
     dy = xp.permute_dims(dy, (1, 0, 2))
     grads: dict[str, Array] = {}
     first: list[State] = []  # from the last to the first
@@ -185,7 +188,7 @@ class Scan(NamedTuple):
 
     suffix: str
     x: Array  # (T, B, D)
-    before: Array  # (T, B, H) the hidden state before each step
+    before: list  # (B, H) the hidden state before each step
     steps: list  # cache of each step
     order: range
     real: Array | None  # (T, B, 1)
@@ -207,20 +210,16 @@ def _scan(
     a, _ = linear(x, W_ih, b_ih)  # every step's input product at once
     T = x.shape[0]
     order = range(T)[::-1] if suffix.endswith("_reverse") else range(T)
-    start, outs, steps = state[0], [None] * T, [None] * T
+    before, outs, steps = [None] * T, [None] * T, [None] * T
     for t in order:
+        before[t] = state[0]
         new, steps[t] = cell.step(a[t, ...], state, W_hh, b_hh)
         if real is not None:  # hold the state on padding
             new = tuple(
                 xp.where(real[t, ...], n, s) for n, s in zip(new, state, strict=True)
             )
         outs[t] = (state := new)[0]
-    if order.step > 0:
-        h = xp.stack([start, *outs])  # (T + 1, B, H): before and after each step
-        before, y = h[:-1, ...], h[1:, ...]
-    else:
-        h = xp.stack([*outs, start])
-        before, y = h[1:, ...], h[:-1, ...]
+    y = xp.stack(outs)
     if real is not None:
         y = xp.where(real, y, xp.zeros_like(y))
     return y, state, Scan(suffix, x, before, steps, order, real)
@@ -254,7 +253,7 @@ def _scan_backward(
         dstate = tuple(m + h for m, h in zip(moved, held, strict=True))
     flat = _flat(xp.stack(da))  # (T * B, blocks * H): all steps in one product each
     flat_g = flat if da[0] is dg[0] else _flat(xp.stack(dg))
-    dW_ih, dW_hh = flat.T @ _flat(scan.x), flat_g.T @ _flat(scan.before)
+    dW_ih, dW_hh = flat.T @ _flat(scan.x), flat_g.T @ _flat(xp.stack(scan.before))
     db_ih, db_hh = xp.sum(flat, axis=0), xp.sum(flat_g, axis=0)
     grads = dict(zip(names, (dW_ih, dW_hh, db_ih, db_hh), strict=True))
     dx = xp.reshape(flat @ params[names[0]], scan.x.shape) if want_dx else None
@@ -271,16 +270,22 @@ def init_params(
     hidden_size: int,
     num_layers: int = 1,
     bidirectional: bool = False,
-    bias: bool = True,
     rng: np.random.Generator | None = None,
+    bias: bool = True,
 ) -> dict[str, np.ndarray]:
     """Draw parameters for `recurrent`, float64, uniform in ±1/sqrt(H) as torch does.
 
     The names and shapes are torch's: `weight_ih_l0` (H, D), `weight_hh_l0` (H, H),
     `bias_ih_l0` (H,), `bias_hh_l0` (H,), and so on; H = hidden_size, D = input_size.
+    Without rng, a numpy generator, each call draws anew. Errors: kind is unknown, a
+    size is no whole number above 0, rng is no generator.
     """
     one_of("kind", kind, CELLS)
-    rng = rng or np.random.default_rng()
+    whole("input_size", input_size, 1)
+    whole("hidden_size", hidden_size, 1)
+    whole("num_layers", num_layers, 1)
+    rng = np.random.default_rng() if rng is None else rng
+    generator("rng", rng)
     rows, bound = CELLS[kind].blocks * hidden_size, hidden_size**-0.5
     params = {}
     for layer in range(num_layers):

@@ -14,14 +14,14 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from seqlib._check import one_of, shapes
+from seqlib._check import gradient, one_of, shapes
 from seqlib.functional import linear, linear_backward, sigmoid
 
 Array = Any
 
 ACTIVATIONS = {
     "tanh": lambda z: array_namespace(z).tanh(z),
-    "relu": lambda z: array_namespace(z).where(z > 0, z, 0),
+    "relu": lambda z: array_namespace(z).where(z <= 0, 0, z),  # NaN stays NaN
     "logistic": lambda z: sigmoid(z)[0],
 }
 
@@ -38,8 +38,8 @@ def rnn_cell(
     h: Array,
     W_ih: Array,
     W_hh: Array,
-    b_ih: Array,
-    b_hh: Array,
+    b_ih: Array | None,
+    b_hh: Array | None,
     activation: str = "tanh",
 ) -> tuple[Array, tuple]:
     """One step of a simple recurrent network, h' = f(W_ih x + b_ih + W_hh h + b_hh).
@@ -50,7 +50,7 @@ def rnn_cell(
     h : (B, H) state after the step before
     W_ih : (H, D) weights from the input
     W_hh : (H, H) weights from the state
-    b_ih, b_hh : (H,) biases; torch has two, and so do we
+    b_ih, b_hh : (H,) biases, or None; torch has two, and so do we
     activation : "tanh", "relu" or "logistic"
 
     Returns
@@ -64,7 +64,7 @@ def rnn_cell(
 
     Notes
     -----
-    Equation (5.1) of the book. Source: Elman (1990), Finding structure in time.
+    Equations (5.1) and (5.2) of the book. Source: Elman (1990).
     """
     one_of("activation", activation, ACTIVATIONS)
     shapes(
@@ -72,8 +72,8 @@ def rnn_cell(
         h=(h, "B H"),
         W_ih=(W_ih, "H D"),
         W_hh=(W_hh, "H H"),
-        b_ih=(b_ih, "H"),
-        b_hh=(b_hh, "H"),
+        b_ih=(b_ih, "H?"),
+        b_hh=(b_hh, "H?"),
     )
     a, from_input = linear(x, W_ih, b_ih)
     g, from_state = linear(h, W_hh, b_hh)
@@ -81,12 +81,18 @@ def rnn_cell(
     return h_new, (h_new, from_input, from_state, activation)
 
 
-def rnn_cell_backward(dh: Array, cache: tuple) -> tuple[Array, ...]:
+def rnn_cell_backward(dh: Array, cache: tuple) -> tuple[Array | None, ...]:
     """Gradients of `rnn_cell` for dh (B, H), the gradient at the new state.
 
     Returns
     -------
-    dx (B, D), dh_prev (B, H), dW_ih (H, D), dW_hh (H, H), db_ih (H,), db_hh (H,)
+    dx (B, D), dh_prev (B, H), dW_ih (H, D), dW_hh (H, H), db_ih (H,), db_hh (H,);
+    None for a bias that was None
+
+    Raises
+    ------
+    ValueError, TypeError
+        dh has not the shape, library or float type of h_new.
 
     Notes
     -----
@@ -94,7 +100,7 @@ def rnn_cell_backward(dh: Array, cache: tuple) -> tuple[Array, ...]:
     is the outer product of dz with what the weight multiplied; see chapter 6.
     """
     h_new, from_input, from_state, activation = cache
-    shapes(h_new=(h_new, "B H"), dh=(dh, "B H"))
+    gradient("dh", dh, h_new, h_new.shape)
     dz = dh * SLOPES[activation](h_new)
     dx, dW_ih, db_ih = linear_backward(dz, from_input)
     dh_prev, dW_hh, db_hh = linear_backward(dz, from_state)

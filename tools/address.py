@@ -47,12 +47,18 @@ def project(root: Path = ROOT) -> dict:
     return tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
 
 
+def release(root: Path = ROOT) -> str:
+    """Return seqlib's version, read without importing it."""
+    text = (root / "seqlib/__init__.py").read_text("utf-8")
+    return re.search(r'__version__ = "(.+)"', text)[1]
+
+
 def setup_cell(needs: list[str], root: Path = ROOT) -> str:
     """Return the first code cell of every notebook."""
     about = project(root)
     values = {
         "HOME": about["urls"]["Repository"],
-        "RELEASE": about["version"],
+        "RELEASE": release(root),
         "NEEDS": needs,
     }
     first = "home, release, needs = HOME, RELEASE, NEEDS"
