@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FRAMES, BYTES = 40, 500_000
+# A reload starts at the first frame; JupyterLab leaves the arrow keys to the control.
+KEYS = 'autocomplete="off" data-lm-suppress-shortcuts="true"'
 TOO_MUCH = (
     f"the {BYTES // 1000} kB a page can carry: give fewer values, plot fewer points, "
     "or draw the heavy part with rasterized=True"
@@ -166,8 +168,7 @@ def player(
     )
     html = (
         f"<style>{asset('figure.css')}\n{asset('player.css')}</style>\n"
-        '<figure class="seqlib-figure seqlib-player" style="margin:16px 0" '
-        'data-lm-suppress-shortcuts="true">\n'
+        '<figure class="seqlib-figure seqlib-player" style="margin:16px 0">\n'
         f"{image(pictures[0], alts[0])}\n"
         f'<div class="seqlib-controls" style="display:none">\n{controls}</div>\n'
         f"<figcaption>{escape(caption)}</figcaption>\n"
@@ -193,7 +194,7 @@ def control(key: str, name: str, values: list[Any], words: list[str]) -> str:
     if few(values):
         group = f"{key}-{escape(name)}"
         buttons = "".join(
-            f'<label><input type="radio" name="{group}" value="{i}" autocomplete="off"'
+            f'<label><input type="radio" name="{group}" value="{i}" {KEYS}'
             f"{'' if i else ' checked'}><span>{escape(word)}</span></label>"
             for i, word in enumerate(words)
         )
@@ -206,7 +207,7 @@ def control(key: str, name: str, values: list[Any], words: list[str]) -> str:
     return (
         f'<div class="seqlib-control"><label><span class="seqlib-name">{title}</span>'
         f'<input type="range" min="0" max="{len(values) - 1}" step="1" value="0" '
-        f'autocomplete="off" aria-valuetext="{escape(words[0])}"></label>'
+        f'{KEYS} aria-valuetext="{escape(words[0])}"></label>'
         f'<output style="min-width:{width}ch">{escape(words[0])}</output></div>\n'
     )
 
