@@ -88,7 +88,7 @@ def problems_of(book: Notebook, package: Package) -> list[Problem]:
         found += [
             (record.cell, text) for text in _doubts(book, record, called, package)
         ]
-    return [Problem(book.name, cell, text) for cell, text in sorted(found)]
+    return [Problem(book.name, cell, text) for cell, text in sorted(set(found))]
 
 
 MAKES = {"verify": "verifies", "refute": "refutes"}

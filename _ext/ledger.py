@@ -80,7 +80,7 @@ def add_ticks(app, doctree):
 def tick(tag, records):
     """Return the link from an equation to the output that ticked it."""
     kind = records[0].kind
-    by = " and ".join(proof(record) for record in records)
+    by = " and ".join(dict.fromkeys(proof(record) for record in records))
     title = escape({"verify": "verified by ", "refute": "refuted by "}[kind] + by)
     return (
         f'<a class="seqlib-tick seqlib-tick-{kind}" href="#{anchor(tag, "ledger")}" '
@@ -176,13 +176,18 @@ class Ledger(SphinxDirective):
         cells = [
             nodes.Text(f"({item.tag})"),
             nodes.math("", rf"\displaystyle {tex}"),
-            nodes.Text(", ".join(record.by for record in records)),
-            nodes.Text(", ".join(f"{record.within:g}" for record in records)),
+            nodes.Text(listed(record.by for record in records)),
+            nodes.Text(listed(f"{record.within:g}" for record in records)),
             link,
         ]
         if records[0].kind == "refute":
             del cells[3]
         return cells
+
+
+def listed(words):
+    """Return words without repetition, in their order."""
+    return ", ".join(dict.fromkeys(words))
 
 
 def table(head, rows):
