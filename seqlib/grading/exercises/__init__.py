@@ -1,0 +1,39 @@
+"""Where the exercises are: a package for each chapter.
+
+Its `EXERCISES` is a tuple of `Exercise`, in the notebook's order.
+"""
+
+from functools import cache
+from importlib import import_module
+
+from seqlib.grading.exercise import Exercise
+
+CHAPTERS = {6: "bptt"}
+
+
+@cache
+def chapter(number: int) -> dict[str, Exercise]:
+    """Return the exercises of one chapter by id, in the notebook's order."""
+    module = import_module(f"{__name__}.{CHAPTERS[number]}")
+    return {exercise.id: exercise for exercise in module.EXERCISES}
+
+
+def find(id: str) -> Exercise:
+    """Return the exercise of this id.
+
+    Raises
+    ------
+    ValueError
+        There is none; the sentence says which there are.
+    """
+    number = str(id).partition("-")[0]
+    if not isinstance(id, str) or number not in map(str, CHAPTERS):
+        known = ", ".join(map(str, CHAPTERS))
+        raise ValueError(
+            f'an exercise is named like "6-1", with a chapter of {known}; got {id!r}'
+        )
+    exercises = chapter(int(number))
+    if id not in exercises:
+        first, *_, last = exercises
+        raise ValueError(f"there is no exercise {id}, only {first} to {last}")
+    return exercises[id]

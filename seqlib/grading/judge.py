@@ -1,0 +1,145 @@
+"""Decide: outcomes against the reference, points by aspect, hints for known mistakes.
+
+Nothing here calls what is judged; the reference and the bank of mistakes are our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqlib.grading.compare import (
+    difference,
+    identical,
+    kind,
+    leaves,
+    shortest_float,
+)
+from seqlib.grading.exercise import FLOAT32, INPUTS, Case, Exercise
+from seqlib.grading.outcome import Outcome, Tree, call, plain
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, in a sentence; `hint` if the mistake is a known one."""
+
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Points, and the first fault of each aspect that lost some, in order."""
+
+    points: int
+    faults: dict[str, Fault]
+
+
+def judge(
+    exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome]
+) -> Verdict:
+    """Compare the outcome of each case with what the reference gives."""
+    faults: dict[str, Fault] = {}
+    for i, (case, outcome) in enumerate(zip(cases, outcomes, strict=True)):
+        for aspect, text in _faults(exercise, case, outcome):
+            if aspect not in faults:
+                hint = recognise(exercise, cases, outcomes, i)
+                faults[aspect] = Fault(text, hint)
+    lost = set(faults)
+    if lost >= set(exercise.marks) - {INPUTS}:  # doing nothing changes nothing either
+        lost.add(INPUTS)
+    earned = sum(
+        marks for aspect, marks in exercise.marks.items() if aspect not in lost
+    )
+    return Verdict(earned, faults)
+
+
+def _faults(exercise: Exercise, case: Case, outcome: Outcome) -> list[tuple[str, str]]:
+    """Return what is wrong with one outcome: pairs of an aspect and a sentence."""
+    if outcome.unwritten:
+        return [(case.aspect, outcome.problem)]
+    if outcome.problem:
+        return [(case.aspect, outcome.problem + _where(exercise, case))]
+    found = []
+    right, got = call(exercise.reference, case).result, outcome.result
+    text = _unlike(exercise.returns, case, right, got)
+    if not text and case.aspect == FLOAT32 and (wide := _not_float32(got)):
+        text = f"float32 went in, so float32 must come out, got {wide}"
+    if text:
+        found.append((case.aspect, text + _where(exercise, case)))
+    before = plain(case.args)
+    for name, old, new in zip(exercise.parameters, before, outcome.inputs, strict=True):
+        if not identical(old, new):
+            aspect = INPUTS if INPUTS in exercise.marks else case.aspect
+            text = f"it changes its argument {name} in place: work on a copy"
+            found.append((aspect, text))
+    return found
+
+
+def recognise(
+    exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome], at: int
+) -> str:
+    """Return the hint of the known mistake that fails case `at` in the same way.
+
+    Of several it is the one that agrees with the outcomes of most cases.
+    """
+    best, hint = 0, ""
+    for text, wrong in exercise.mistakes.items():
+        alike = [
+            _alike(exercise, case, call(wrong, case), outcome)
+            for case, outcome in zip(cases, outcomes, strict=True)
+        ]
+        if alike[at] and sum(alike) > best:
+            best, hint = sum(alike), text
+    return hint
+
+
+def _alike(exercise: Exercise, case: Case, known: Outcome, outcome: Outcome) -> bool:
+    if known.problem or outcome.problem:
+        return False
+    if case.aspect == FLOAT32 and _not_float32(known.result) != _not_float32(
+        outcome.result
+    ):
+        return False
+    return not (
+        _unlike(exercise.returns, case, known.result, outcome.result)
+        or difference(exercise.parameters, known.inputs, outcome.inputs)
+    )
+
+
+def _unlike(names: Sequence[str], case: Case, right: Tree, got: Tree) -> str:
+    if text := difference(names, right, got, values=False):
+        return text
+    width = shortest_float(plain(case.args), got)
+    if case.view is not None:
+        right, got = (plain(case.view(tree)) for tree in (right, got))
+        names = [f"{case.view.__name__} of {names[0]}"]
+    return difference(names, right, got, width)
+
+
+def _not_float32(tree: Tree) -> str:
+    """Return the first type that is not float32; "" if there is none."""
+    types = [leaf.dtype for leaf in leaves(tree) if isinstance(leaf, np.ndarray)]
+    return next((str(t) for t in types if t != np.float32), "")
+
+
+def _where(exercise: Exercise, case: Case) -> str:
+    """Describe the case: ` (for x of shape (2, 3), k = 2)`."""
+    words = [
+        _word(name, value)
+        for name, value in zip(exercise.parameters, case.args, strict=True)
+    ]
+    note = f"; {case.note}" if case.note else ""
+    return f" (for {', '.join(words)}{note})"
+
+
+def _word(name: str, value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{name} {value.shape}"
+    if isinstance(value, list | tuple | dict):
+        items = value.values() if isinstance(value, dict) else value
+        return f"{name} [{', '.join(kind(plain(item)) for item in items)}]"
+    return f"{name} = {value!r}"

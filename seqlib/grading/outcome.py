@@ -1,0 +1,90 @@
+"""Call a function on a case and keep what came of it as plain arrays.
+
+What decides afterwards looks at nothing else, so that the call can as well happen in
+another process, with arrays sent there and arrays read back.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import linecache
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqlib.grading.exercise import Case
+
+Tree = Any  # an array or None, or a tuple or a dict of trees
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call left: the result and the arguments afterwards, or a problem."""
+
+    result: Tree = None
+    inputs: Tree = None
+    problem: str = ""
+    unwritten: bool = False
+
+
+class NotDataError(Exception):
+    """A result that is not made of numbers."""
+
+
+def call(function: Callable[..., Any], case: Case) -> Outcome:
+    """Call the function on copies of the case's arguments."""
+    args = copy.deepcopy(case.args)
+    try:
+        result = function(*args)
+    except NotImplementedError:
+        return Outcome(problem="it is not written yet", unwritten=True)
+    except (Exception, SystemExit) as error:
+        return Outcome(problem=_describe(error))
+    try:
+        return Outcome(plain(result), plain(args))
+    except NotDataError as error:
+        return Outcome(problem=f"it must return {error}")
+
+
+def plain(value: Any) -> Tree:
+    """Copy a value into arrays of numpy's own kind, lists and tuples into tuples."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(plain(item) for item in value)
+    if inspect.isgenerator(value) or inspect.iscoroutine(value):
+        raise NotDataError("arrays, not a generator: use return instead of yield")
+    number = isinstance(value, np.ndarray | np.generic | bool | int | float | complex)
+    if not number and not hasattr(value, "__array__"):
+        raise NotDataError(f"arrays or numbers, not {_a(value)}")
+    try:
+        array = np.array(np.asarray(value), copy=True, subok=False)
+    except Exception:
+        raise NotDataError(f"arrays or numbers, not {_a(value)}") from None
+    if array.dtype.kind not in "biufc":
+        raise NotDataError(f"numbers, not an array of {array.dtype}")
+    return array
+
+
+def _a(value: Any) -> str:
+    name = "function" if inspect.isroutine(value) else type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _describe(error: BaseException) -> str:
+    """Say in one sentence what the function raised, and in which of its lines."""
+    what = " ".join(str(error).split())
+    what = f"{type(error).__name__}: {what}" if what else type(error).__name__
+    what = what if len(what) < 200 else what[:200] + "…"
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # without our own call
+    own = [f for f in frames if f.filename == frames[0].filename]
+    if not own or not own[-1].lineno:
+        return f"it raised {what}"
+    source = linecache.getline(own[-1].filename, own[-1].lineno).strip()
+    return f"line {own[-1].lineno}, `{source}`, raised {what}"
