@@ -27,7 +27,7 @@ COLORS = {
 }
 CYCLE = ["blue", "vermilion", "green", "purple", "orange", "sky", "black"]
 FONTS = "'DejaVu Sans',Verdana,sans-serif"
-PIXELS = 100 / 72  # a figure 7 inches wide fills the book's column of 700 pixels
+PIXELS = 704 / 6.6 / 72  # a figure 6.6 inches wide fills the book's column
 DETERMINISTIC: Any = {"svg.hashsalt": "seqlib", "svg.fonttype": "none"}
 
 
@@ -46,29 +46,29 @@ def style() -> None:
             "axes.spines.right": False,
             "axes.spines.top": False,
             "axes.titlelocation": "left",
-            "axes.titlesize": 12,
+            "axes.titlesize": 11.5,
             "figure.constrained_layout.use": True,
             "figure.constrained_layout.h_pad": 0.1,
             "figure.constrained_layout.w_pad": 0.1,
             "figure.facecolor": "white",
             "figure.figsize": (6.6, 3.5),
             "font.family": "DejaVu Sans",
-            "font.size": 12,
+            "font.size": 11.5,
             "grid.color": "#E6E9ED",
             "grid.linewidth": 0.8,
             "image.cmap": "cividis",
             "image.interpolation": "none",
             "legend.frameon": False,
-            "legend.fontsize": 11,
+            "legend.fontsize": 10.5,
             "lines.linewidth": 2,
             "lines.markersize": 5,
             "savefig.facecolor": "white",
             "xtick.color": "#57606A",
             "xtick.labelcolor": "black",
-            "xtick.labelsize": 11,
+            "xtick.labelsize": 10.5,
             "ytick.color": "#57606A",
             "ytick.labelcolor": "black",
-            "ytick.labelsize": 11,
+            "ytick.labelsize": 10.5,
         }
     )
 
@@ -79,7 +79,8 @@ def show(fig: Figure, alt: str, caption: str) -> None:
     Parameters
     ----------
     fig : matplotlib.figure.Figure
-        At most 7 inches wide, the width of the book's column.
+        At most 6.6 inches wide, the width of the book's column; wider ones are
+        scaled down, and their words with them.
     alt : str
         What the picture shows, in words, for a reader who cannot see it.
     caption : str
