@@ -1,4 +1,4 @@
-"""Make the notebooks' links local, tie citations to references.bib, offer the notebooks.
+"""Local links between pages, citations tied to references.bib, notebooks to take.
 
 A notebook is read on Colab and on GitHub too, so its links are absolute: a chapter is
 `https://OWNER.github.io/REPO/chapters/05-rnn.html`, a source is `https://doi.org/…`. In

@@ -5,7 +5,7 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
 
 // What scrolls sideways can be reached and scrolled with the keyboard.
 function reachable() {
-  const boxes = "div.math, div.amsmath, dl.py > dt.sig, .cell_output .output";
+  const boxes = "div.math, dl.py > dt.sig, .cell_output .output, .seqlib-ledger p";
   for (const box of document.querySelectorAll(boxes)) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     else box.removeAttribute("tabindex");

@@ -1,6 +1,6 @@
 """The simple recurrent cell of Elman (1990): the equations, nothing else.
 
-In the book's notation (column vectors), equations (5.1) and (5.2):
+In the book's notation (column vectors), equations (5.1) and (5.2)::
 
     z_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh
     h_t = f(z_t)

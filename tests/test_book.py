@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -24,10 +25,8 @@ PAGES = sorted(
     if page.name != "index.html" and "_static" not in page.parts
 )
 NOTEBOOKS = [page for page in PAGES if page.startswith(("chapters/", "exercises/"))]
-PHONE = {"viewport": {"width": 375, "height": 800}, "has_touch": True}
-
-every_page = pytest.mark.parametrize("path", PAGES)
-every_notebook = pytest.mark.parametrize("path", NOTEBOOKS)
+DESK = {"width": 1280, "height": 900}
+PHONE = {"width": 375, "height": 800}
 
 
 @pytest.fixture(scope="module")
@@ -49,27 +48,43 @@ def browser():
         chromium.close()
 
 
+@contextmanager
+def opened(browser, path):
+    """Open a page; what goes wrong in it collects in `page.troubles`."""
+    context = browser.new_context(viewport=DESK, reduced_motion="reduce")
+    page = context.new_page()
+    page.troubles = []
+    page.on("request", lambda request: foreign(request.url, page.troubles))
+    page.on("requestfailed", lambda r: page.troubles.append(f"failed: {r.url}"))
+    page.on("pageerror", lambda error: page.troubles.append(f"error: {error}"))
+    page.on("console", lambda message: complaint(message, page.troubles))
+    page.goto(f"{BOOK.as_uri()}/{path}")
+    page.evaluate("async () => { await window.MathJax?.startup?.promise }")
+    yield page
+    context.close()
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def page(browser, request):
+    """Open every page in turn."""
+    with opened(browser, request.param) as page:
+        page.path = request.param
+        yield page
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS)
+def notebook(browser, request):
+    """Open every notebook's page in turn."""
+    with opened(browser, request.param) as page:
+        page.path = request.param
+        yield page
+
+
 @pytest.fixture
-def visit(browser):
-    """Open pages; what goes wrong in them collects in `page.troubles`."""
-    contexts = []
-
-    def open_page(path, **options):
-        options = {"reduced_motion": "reduce"} | options
-        contexts.append(browser.new_context(**options))
-        page = contexts[-1].new_page()
-        page.troubles = []
-        page.on("request", lambda request: foreign(request.url, page.troubles))
-        page.on("requestfailed", lambda r: page.troubles.append(f"failed: {r.url}"))
-        page.on("pageerror", lambda error: page.troubles.append(f"error: {error}"))
-        page.on("console", lambda message: complaint(message, page.troubles))
-        page.goto(f"{BOOK.as_uri()}/{path}")
-        page.evaluate("async () => { await window.MathJax?.startup?.promise }")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
+def home(browser):
+    """Open the first page, as if for the first time."""
+    with opened(browser, "intro.html") as page:
+        yield page
 
 
 def foreign(url, troubles):
@@ -90,156 +105,153 @@ def test_the_book_is_built():
     assert NOTEBOOKS
 
 
-@every_page
-def test_a_page_loads_without_trouble(visit, path):
-    page = visit(path)
+def unfold(page):
+    """Open all that is folded away."""
+    for fold in page.locator("main details:not([open]) > summary").all():
+        fold.click()
+
+
+def test_a_page_loads_without_trouble(page):
     for picture in page.locator("main img").all():  # they are loaded when seen
         picture.scroll_into_view_if_needed()
-        page.wait_for_function("picture => picture.complete", arg=picture.element_handle())
+        loaded = "picture => picture.complete && picture.naturalWidth"
+        page.wait_for_function(loaded, arg=picture.element_handle())
     page.wait_for_load_state("networkidle")
     assert page.troubles == []
-    broken = "[...document.images].filter(i => !i.naturalWidth).map(i => i.src)"
-    assert page.evaluate(broken) == []
-    assert page.locator("article").is_visible()
+    assert page.locator("main h1").count()
 
 
-@every_page
-def test_mathematics_is_typeset(visit, path):
-    page = visit(path)
+def test_mathematics_is_typeset(page):
     formulas = page.locator("main .math").count()
     assert page.locator("main .math mjx-container").count() >= formulas
-    assert page.locator("mjx-merror").count() == 0
     assert page.locator("main .math mjx-assistive-mml").count() >= formulas
-    assert not re.search(r"\\\(|\\\[|\$\$|\\tag", page.locator("main").inner_text())
+    assert page.locator("mjx-merror").count() == 0
+    text = """() => { const main = document.querySelector("main").cloneNode(true);
+        main.querySelectorAll("pre, code, script").forEach(e => e.remove());
+        return main.textContent }"""
+    assert not re.search(r"\\\(|\\\[|\$\$|\\tag|\\frac", page.evaluate(text))
 
 
-def test_the_chapters_have_mathematics(visit):
-    for path in NOTEBOOKS:
-        if path.startswith("chapters/"):
-            assert visit(path).locator("main mjx-container[display]").count() > 5, path
+def test_a_chapter_has_mathematics(notebook):
+    if notebook.path.startswith("chapters/"):
+        assert notebook.locator("main mjx-container[display]").count() > 5
 
 
-@every_page
-def test_nothing_is_wider_than_a_phone(visit, path):
-    page = visit(path, **PHONE)
-    for fold in page.locator("main details:not([open]) > summary").all():
-        fold.click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 375
-    wide = """[...document.querySelectorAll("article *")].filter(e => {
-        const right = e.getBoundingClientRect().right;
-        if (right <= 376 || e.closest("mjx-assistive-mml, svg")) return false;
-        for (let box = e; box; box = box.parentElement)
-            if (/auto|scroll|hidden|clip/.test(getComputedStyle(box).overflowX)
-                && box !== e && box.getBoundingClientRect().right <= 376) return false;
-        return true;
-    }).map(e => e.outerHTML.slice(0, 120))"""
-    assert page.evaluate(wide) == []
-
-
-@every_page
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_page_is_accessible(visit, path, scheme):
+def test_a_page_is_accessible(page, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
-    page = visit(path, color_scheme=scheme)
-    assert page.evaluate("document.documentElement.dataset.theme") == scheme
-    for fold in page.locator("main details:not([open]) > summary").all():
-        fold.click()
+    page.emulate_media(color_scheme=scheme)
+    theme = "document.documentElement.dataset.theme == scheme"
+    page.wait_for_function(f"scheme => {theme}", arg=scheme)
+    unfold(page)
+    options = {"resultTypes": ["violations"]}
+    if scheme == "dark":  # what is not a colour was looked at in the light
+        options["runOnly"] = ["cat.color"]
     found = [
         f"{violation['id']}: {node['target']} {node['failureSummary']}"
-        for violation in Axe().run(page).response["violations"]
+        for violation in Axe().run(page, options=options).response["violations"]
         if violation["impact"] in ("serious", "critical")
         for node in violation["nodes"]
     ]
     assert found == []
 
 
-def test_a_slider_changes_the_frame(visit):
-    players = 0
-    for path in NOTEBOOKS:
-        page = visit(path)
-        for player in page.locator(".seqlib-player:has(input[type=range])").all():
-            players += 1
-            slider = player.locator("input[type=range]").first
-            picture = player.locator("img").first
-            seen = [picture.get_attribute("src")]
-            slider.focus()
-            page.keyboard.press("ArrowRight")
-            seen.append(picture.get_attribute("src"))
-            box = slider.bounding_box()
-            slider.click(position={"x": box["width"] - 4, "y": box["height"] / 2})
-            seen.append(picture.get_attribute("src"))
-            assert slider.input_value() == slider.get_attribute("max")
-            slider.press("Home")
-            assert picture.get_attribute("src") == seen[0]
-            assert len(set(seen)) == (3 if slider.get_attribute("max") != "1" else 2)
-            page.wait_for_function(
-                "picture => picture.complete && picture.naturalWidth",
-                arg=picture.element_handle(),
-            )
-            assert picture.get_attribute("alt")
-        assert page.troubles == []
-    assert players
+def test_nothing_is_wider_than_a_phone(page):
+    page.set_viewport_size(PHONE)
+    unfold(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    wide = """() => {
+        const fits = e => e.getBoundingClientRect().right <= 376;
+        const scrolls = e => /auto|scroll|hidden|clip/.test(
+            getComputedStyle(e).overflowX);
+        return [...document.querySelectorAll("article *")].filter(e => {
+            if (fits(e) || e.closest("mjx-assistive-mml, svg")) return false;
+            for (let box = e.parentElement; box; box = box.parentElement)
+                if (scrolls(box) && fits(box)) return false;
+            return true;
+        }).map(e => e.outerHTML.slice(0, 120)) }"""
+    assert page.evaluate(wide) == []
+    page.set_viewport_size(DESK)
 
 
-@every_notebook
-def test_figures_show_without_scripts(visit, browser, path):
+def test_some_figures_have_sliders():
+    pages = [(BOOK / path).read_text(encoding="utf-8") for path in NOTEBOOKS]
+    assert any("seqlib-player" in page and 'type="range"' in page for page in pages)
+
+
+def test_a_slider_changes_the_frame(notebook):
+    for player in notebook.locator(".seqlib-player:has(input[type=range])").all():
+        slider = player.locator("input[type=range]").first
+        picture = player.locator("img").first
+        first = picture.get_attribute("src")
+        slider.focus()
+        notebook.keyboard.press("ArrowRight")
+        assert picture.get_attribute("src") != first
+        slider.press("Home")
+        assert picture.get_attribute("src") == first
+        box = slider.bounding_box()
+        slider.click(position={"x": box["width"] - 4, "y": box["height"] / 2})
+        assert slider.input_value() == slider.get_attribute("max")
+        assert picture.get_attribute("src") != first
+        assert picture.get_attribute("alt")
+        loaded = "picture => picture.complete && picture.naturalWidth"
+        notebook.wait_for_function(loaded, arg=picture.element_handle())
+    assert notebook.troubles == []
+
+
+def test_figures_show_without_scripts(notebook, browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(f"{BOOK.as_uri()}/{path}")
+    page.goto(notebook.url)
     for picture in page.locator("main figure img").all():
         picture.scroll_into_view_if_needed()
         assert picture.is_visible()
     context.close()
 
 
-def test_search_finds_vanishing(visit):
-    page = visit("intro.html")
-    page.keyboard.press("Control+k")
-    page.keyboard.type("vanishing")
-    page.keyboard.press("Enter")
-    results = page.locator("#search-results li a")
+def test_a_notebook_can_be_run_and_downloaded(notebook):
+    source = notebook.path.replace(".html", ".ipynb")
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    repository = urls["Repository"].removeprefix("https://github.com/")
+    colab = notebook.get_by_role("link", name="Open in Colab").first
+    assert colab.get_attribute("href") == (
+        f"https://colab.research.google.com/github/{repository}/blob/main/{source}"
+    )
+    download = notebook.locator("a[download]", has_text="Download")
+    file = (BOOK / notebook.path).parent / download.get_attribute("href")
+    assert file.name == Path(source).name
+    assert file.read_bytes() == (ROOT / source).read_bytes()
+
+
+def test_search_finds_vanishing(home):
+    home.keyboard.press("Control+k")
+    home.keyboard.type("vanishing")
+    home.keyboard.press("Enter")
+    results = home.locator("#search-results li a")
     results.first.wait_for()
     found = results.evaluate_all("links => links.map(link => link.href)")
     assert any("chapters/06-bptt.html" in link for link in found)
     results.first.click()
-    page.wait_for_load_state()
-    assert "vanish" in page.locator("main").inner_text().lower()
-    assert page.troubles == []
+    home.wait_for_load_state()
+    assert "vanish" in home.locator("main").inner_text().lower()
+    assert home.troubles == []
 
 
-def test_the_theme_can_be_switched(visit):
-    page = visit("intro.html", color_scheme="light")
+def test_the_theme_can_be_switched(home):
     for _ in range(3):
-        page.locator(".theme-switch-button:visible").click()
-        if page.evaluate("document.documentElement.dataset.mode") == "dark":
+        home.locator(".theme-switch-button:visible").click()
+        if home.evaluate("document.documentElement.dataset.mode") == "dark":
             break
-    page.reload()
-    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    home.reload()
+    assert home.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
-def test_the_keyboard_skips_to_the_text(visit):
-    page = visit(NOTEBOOKS[0])
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.innerText") == "Skip to main content"
-    page.keyboard.press("Enter")
-    assert page.url.endswith("#main-content")
-
-
-@every_notebook
-def test_a_notebook_can_be_run_and_downloaded(visit, path):
-    page = visit(path)
-    source = path.replace(".html", ".ipynb")
-    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
-    repository = urls["Repository"].removeprefix("https://github.com/")
-    colab = page.get_by_role("link", name="Open in Colab")
-    assert colab.get_attribute("href") == (
-        f"https://colab.research.google.com/github/{repository}/blob/main/{source}"
-    )
-    download = page.locator("a[download]", has_text="Download")
-    file = BOOK / Path(path).parent / download.get_attribute("href")
-    assert file.name == Path(source).name
-    assert file.read_bytes() == (ROOT / source).read_bytes()
+def test_the_keyboard_skips_to_the_text(home):
+    home.keyboard.press("Tab")
+    assert home.evaluate("document.activeElement.innerText") == "Skip to main content"
+    home.keyboard.press("Enter")
+    assert home.url.endswith("#main-content")
 
 
 class Links(HTMLParser):
@@ -268,7 +280,11 @@ def test_no_link_is_dead_and_nothing_is_loaded_from_elsewhere():
                 assert link in page.links or link.startswith("data:"), (path, link)
                 continue
             parts = urlsplit(link)
-            target = (BOOK / path).parent / unquote(parts.path) if parts.path else BOOK / path
+            target = (
+                (BOOK / path).parent / unquote(parts.path)
+                if parts.path
+                else BOOK / path
+            )
             assert target.exists(), (path, link)
             name = target.resolve().relative_to(BOOK.resolve()).as_posix()
             if parts.fragment and name in pages:
@@ -302,6 +318,8 @@ def test_the_book_is_built_without_torch_and_network(tmp_path):
     assert {Path(path) for path in PAGES} <= built
 
 
+DOI = "https://doi.org/10.1000"
+CHAPTERS = "https://a.github.io/b/chapters"
 PROJECT = {
     "conf.py": 'extensions = ["myst_parser", "links"]\nexclude_patterns = ["out"]',
     "pyproject.toml": "[project.urls]\nRepository = 'https://github.com/a/b'\n"
@@ -315,12 +333,21 @@ PROJECT = {
 @pytest.mark.parametrize(
     ("link", "outcome"),
     [
-        ("https://doi.org/10.1000/known", 'href="appendices/bibliography.html#ref-key"'),
+        (
+            "https://doi.org/10.1000/known",
+            'href="appendices/bibliography.html#ref-key"',
+        ),
         ("https://doi.org/10.1000/other", "references.bib has no entry"),
-        ("https://a.github.io/b/chapters/one.html", 'href="chapters/one.html"'),
-        ("https://a.github.io/b/chapters/one.html#place", 'href="chapters/one.html#place"'),
-        ("https://a.github.io/b/chapters/one.html#nowhere", "has no place #nowhere"),
-        ("https://a.github.io/b/chapters/two.html", "the book has no page chapters/two"),
+        (f"{CHAPTERS}/one.html", 'href="chapters/one.html"'),
+        (
+            "https://a.github.io/b/chapters/one.html#place",
+            'href="chapters/one.html#place"',
+        ),
+        (f"{CHAPTERS}/one.html#nowhere", "has no place #nowhere"),
+        (
+            "https://a.github.io/b/chapters/two.html",
+            "the book has no page",
+        ),
         ("https://example.org/b/chapters/two.html", 'href="https://example.org/b/ch'),
     ],
 )
