@@ -107,11 +107,11 @@ def _doubts(
         return [f"({tag}) is ticked, but no equation above has this number"]
     if record.text != line(record.kind, tag, record.by, record.within):
         return [f"the output of ({tag}) says something else than its record"]
-    for cell, call in book.calls:
-        if cell == record.cell and isinstance(call, Call) and call.tag == tag:
-            for name, value in (("by", record.by), ("within", record.within)):
-                if call.literal(name) not in (None, value):
-                    return [f"the record of ({tag}) has another {name} than the cell"]
+    here = [call for cell, call in book.calls if cell == record.cell]
+    calls = [call for call in here if isinstance(call, Call) and call.tag == tag]
+    for name, value in (("by", record.by), ("within", record.within)):
+        if all(call.literal(name) not in (None, value) for call in calls):
+            return [f"the record of ({tag}) has another {name} than the cell"]
     try:
         fresh = book.digests(tag, record.cell, package)
     except SyntaxError:
