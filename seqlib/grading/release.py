@@ -1,7 +1,7 @@
 """Make the students' notebooks from the solutions.
 
-What stands between the markers becomes `raise NotImplementedError`, outputs are cleared,
-all else stays, cell ids included.
+What stands between the markers becomes `raise NotImplementedError`, outputs are
+cleared, all else stays, cell ids included.
 """
 
 from __future__ import annotations
