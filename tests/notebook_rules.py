@@ -18,11 +18,11 @@ RULES = []
 EXPLAINED = {"setup", "remove-cell", "timing", "nbval-ignore-output", "hide-input"}
 EXPLAINED |= {"hide-output", "hide-cell", "remove-input", "raises-exception"}
 NEVER = {
-    r"\\newcommand|\\def\b": r"\newcommand is unknown elsewhere",
-    r"\\bm\b|\\boldsymbol\b": r"write vectors plain or with \mathbf, not \bm",
-    r"\\arg(max|min)\b": r"write \operatorname{arg\,max}",
-    r"\\textcolor|\\color\b": "no colour in mathematics",
-    r"\\label|\\(eq)?ref\b": 'refer to an equation as "(6.3)"',
+    r"\\newcommand|\\def(?![a-zA-Z])": r"\newcommand is unknown elsewhere",
+    r"\\(bm|boldsymbol)(?![a-zA-Z])": r"write vectors plain or with \mathbf, not \bm",
+    r"\\arg(max|min)(?![a-zA-Z])": r"write \operatorname{arg\,max}",
+    r"\\textcolor|\\color(?![a-zA-Z])": "no colour in mathematics",
+    r"\\label|\\(eq)?ref(?![a-zA-Z])": 'refer to an equation as "(6.3)"',
     r"\\\[|\\\(": "display mathematics with $$ or align*",
     r"\\begin\{((equation|gather|multline|eqnarray)\*?|align)\}": "use align* alone",
 }
