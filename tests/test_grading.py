@@ -56,6 +56,7 @@ def test_every_mistake_loses_points_and_earns_its_hint(exercise, hint):
         assert hint in {fault.hint for fault in found.faults.values()}, found
     text = message(exercise.id, wrong)
     assert text.endswith(f"\nHint: {hint}"), text
+    assert len(text.split("\n")) == 3
 
 
 @pytest.mark.parametrize(("exercise", "right"), RIGHT)
@@ -285,13 +286,16 @@ class Liar:
         (lambda dh, h, W: Liar(), "must return arrays or numbers, not a Liar"),
         (lambda dh, h, W: np.array([Liar()]), "numbers, not an array of object"),
         (lambda dh, h, W: None, "must return 2 results (dz, dh_prev), got None"),
-        (lambda dh, h, W: dh, "must return 2 results (dz, dh_prev), got shape (3, 4)"),
+        (
+            lambda dh, h, W: dh,
+            "must return 2 results (dz, dh_prev), got an array of shape (",
+        ),
         (lambda dh, h, W: (dh, h, W), "(dz, dh_prev), got 3 results"),
         (lambda dh, h, W: (dh, h), "dz has a wrong value at [0, 0]: expected"),
-        (lambda dh, h, W: (dh[0], h), "dz has the wrong shape: expected shape (3, 4)"),
+        (lambda dh, h, W: (dh[0], h), "dz has the wrong shape: expected ("),
         (lambda dh, h, W: (dh + 1j, h), "dz must hold real numbers, got complex128"),
-        (lambda dh, h, W: (dh * np.nan, h), "got nan (12 of 12 entries differ)"),
-        (lambda dh, h, W: ([[1], [1, 2]], h), "dz must be shape (3, 4), got 2 results"),
+        (lambda dh, h, W: (dh * np.nan, h), "got nan ("),
+        (lambda dh, h, W: ([[1], [1, 2]], h), "dz must be an array of shape ("),
         (np.add, "it raised ValueError: operands could not be broadcast"),
         (len, "it must take the arguments (dh, h, W_hh), yours takes (obj)"),
     ],

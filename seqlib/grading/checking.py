@@ -55,8 +55,10 @@ def check(id: str, function: Any) -> None:
 def _report(exercise: Exercise, faults: dict[str, Fault], points: int) -> str:
     fault = next((f for f in faults.values() if f.hint), next(iter(faults.values())))
     so_far = f" ({points} of {exercise.points} points so far)" if points else ""
-    hint = f"\nHint: {fault.hint}" if fault.hint else ""
-    return f"✗ {exercise.name}{so_far}: {fault.text}.{hint}"
+    lines = [f"✗ {exercise.name}{so_far}: {fault.text}."]
+    lines += [f"Called with {fault.where}."] if fault.where else []
+    lines += [f"Hint: {fault.hint}"] if fault.hint else []
+    return "\n".join(lines)
 
 
 def _unusable(exercise: Exercise, function: Any) -> str:

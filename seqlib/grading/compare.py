@@ -51,7 +51,8 @@ def _leaf(name: str, right: Tree, got: Tree, width: int, values: bool) -> str:
     if got.dtype.kind not in "biuf":
         return f"{name} must hold real numbers, got {got.dtype}"
     if got.shape != right.shape:
-        return f"{name} has the wrong shape: expected {kind(right)}, got {kind(got)}"
+        a, b = (t.shape if t.ndim else "a number" for t in (right, got))
+        return f"{name} has the wrong shape: expected {a}, got {b}"
     return _value(name, right, got, width) if values else ""
 
 
@@ -75,9 +76,9 @@ def _value(name: str, right: np.ndarray, got: np.ndarray, width: int) -> str:
 
 
 def kind(tree: Tree) -> str:
-    """Say what something is: `a number`, `shape (2, 3)`, `2 results`, `None`."""
+    """Say what something is: `an array of shape (2, 3)`, `2 results`, `None`."""
     if isinstance(tree, np.ndarray):
-        return f"shape {tree.shape}" if tree.ndim else "a number"
+        return f"an array of shape {tree.shape}" if tree.ndim else "a number"
     if isinstance(tree, tuple):
         return f"{len(tree)} results" if len(tree) != 1 else "a tuple of one"
     if isinstance(tree, dict):

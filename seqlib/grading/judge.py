@@ -14,19 +14,19 @@ import numpy as np
 from seqlib.grading.compare import (
     difference,
     identical,
-    kind,
     leaves,
     shortest_float,
 )
 from seqlib.grading.exercise import FLOAT32, INPUTS, Case, Exercise
-from seqlib.grading.outcome import Outcome, Tree, call, plain
+from seqlib.grading.outcome import UNWRITTEN, Outcome, Tree, call, plain
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong, in a sentence; `hint` if the mistake is a known one."""
+    """What is wrong, for which arguments, and a hint if the mistake is a known one."""
 
     text: str
+    where: str = ""
     hint: str = ""
 
 
@@ -46,8 +46,9 @@ def judge(
     for i, (case, outcome) in enumerate(zip(cases, outcomes, strict=True)):
         for aspect, text in _faults(exercise, case, outcome):
             if aspect not in faults:
-                hint = recognise(exercise, cases, outcomes, i)
-                faults[aspect] = Fault(text, hint)
+                where = "" if text == UNWRITTEN else _where(exercise, case)
+                hint = recognise(exercise, cases, outcomes, i, aspect == INPUTS)
+                faults[aspect] = Fault(text, where, hint)
     lost = set(faults)
     if lost >= set(exercise.marks) - {INPUTS}:  # doing nothing changes nothing either
         lost.add(INPUTS)
@@ -59,17 +60,15 @@ def judge(
 
 def _faults(exercise: Exercise, case: Case, outcome: Outcome) -> list[tuple[str, str]]:
     """Return what is wrong with one outcome: pairs of an aspect and a sentence."""
-    if outcome.unwritten:
-        return [(case.aspect, outcome.problem)]
     if outcome.problem:
-        return [(case.aspect, outcome.problem + _where(exercise, case))]
+        return [(case.aspect, outcome.problem)]
     found = []
     right, got = call(exercise.reference, case).result, outcome.result
     text = _unlike(exercise.returns, case, right, got)
     if not text and case.aspect == FLOAT32 and (wide := _not_float32(got)):
         text = f"float32 went in, so float32 must come out, got {wide}"
     if text:
-        found.append((case.aspect, text + _where(exercise, case)))
+        found.append((case.aspect, text))
     before = plain(case.args)
     for name, old, new in zip(exercise.parameters, before, outcome.inputs, strict=True):
         if not identical(old, new):
@@ -80,34 +79,42 @@ def _faults(exercise: Exercise, case: Case, outcome: Outcome) -> list[tuple[str,
 
 
 def recognise(
-    exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome], at: int
+    exercise: Exercise,
+    cases: Sequence[Case],
+    outcomes: Sequence[Outcome],
+    at: int,
+    inputs: bool = False,
 ) -> str:
     """Return the hint of the known mistake that fails case `at` in the same way.
 
-    Of several it is the one that agrees with the outcomes of most cases.
+    Of several it is the one that agrees with the outcomes of most cases. With `inputs`
+    the mistake must have left the same in its arguments, too.
     """
     best, hint = 0, ""
     for text, wrong in exercise.mistakes.items():
+        with np.errstate(all="ignore"):
+            known = [call(wrong, case) for case in cases]
         alike = [
-            _alike(exercise, case, call(wrong, case), outcome)
-            for case, outcome in zip(cases, outcomes, strict=True)
+            _alike(exercise, case, one, other, inputs)
+            for case, one, other in zip(cases, known, outcomes, strict=True)
         ]
         if alike[at] and sum(alike) > best:
             best, hint = sum(alike), text
     return hint
 
 
-def _alike(exercise: Exercise, case: Case, known: Outcome, outcome: Outcome) -> bool:
+def _alike(
+    exercise: Exercise, case: Case, known: Outcome, outcome: Outcome, inputs: bool
+) -> bool:
     if known.problem or outcome.problem:
-        return False
+        return bool(known.error) and known.error == outcome.error
     if case.aspect == FLOAT32 and _not_float32(known.result) != _not_float32(
         outcome.result
     ):
         return False
-    return not (
-        _unlike(exercise.returns, case, known.result, outcome.result)
-        or difference(exercise.parameters, known.inputs, outcome.inputs)
-    )
+    if inputs and difference(exercise.parameters, known.inputs, outcome.inputs):
+        return False
+    return not _unlike(exercise.returns, case, known.result, outcome.result)
 
 
 def _unlike(names: Sequence[str], case: Case, right: Tree, got: Tree) -> str:
@@ -127,13 +134,12 @@ def _not_float32(tree: Tree) -> str:
 
 
 def _where(exercise: Exercise, case: Case) -> str:
-    """Describe the case: ` (for x of shape (2, 3), k = 2)`."""
+    """Describe the case: `x (2, 3), k = 2; padding at the end`."""
     words = [
         _word(name, value)
         for name, value in zip(exercise.parameters, case.args, strict=True)
     ]
-    note = f"; {case.note}" if case.note else ""
-    return f" (for {', '.join(words)}{note})"
+    return ", ".join(words) + (f"; {case.note}" if case.note else "")
 
 
 def _word(name: str, value: Any) -> str:
@@ -141,5 +147,5 @@ def _word(name: str, value: Any) -> str:
         return f"{name} {value.shape}"
     if isinstance(value, list | tuple | dict):
         items = value.values() if isinstance(value, dict) else value
-        return f"{name} [{', '.join(kind(plain(item)) for item in items)}]"
+        return f"{name} [{', '.join(str(np.shape(item)) for item in items)}]"
     return f"{name} = {value!r}"

@@ -18,17 +18,21 @@ import numpy as np
 
 from seqlib.grading.exercise import Case
 
-Tree = Any  # an array or None, or a tuple or a dict of trees
+Tree = Any  # an array, text or None, or a tuple or a dict of trees
+UNWRITTEN = "it is not written yet"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one call left: the result and the arguments afterwards, or a problem."""
+    """What one call left: the result and the arguments afterwards, or a problem.
+
+    `problem` is a sentence for the reader, `error` what was raised, without its place.
+    """
 
     result: Tree = None
     inputs: Tree = None
     problem: str = ""
-    unwritten: bool = False
+    error: str = ""
 
 
 class NotDataError(Exception):
@@ -41,9 +45,10 @@ def call(function: Callable[..., Any], case: Case) -> Outcome:
     try:
         result = function(*args)
     except NotImplementedError:
-        return Outcome(problem="it is not written yet", unwritten=True)
+        return Outcome(problem=UNWRITTEN)
     except (Exception, SystemExit) as error:
-        return Outcome(problem=_describe(error))
+        what = _short(error)
+        return Outcome(problem=_place(error) + what, error=what)
     try:
         return Outcome(plain(result), plain(args))
     except NotDataError as error:
@@ -77,14 +82,17 @@ def _a(value: Any) -> str:
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
-def _describe(error: BaseException) -> str:
-    """Say in one sentence what the function raised, and in which of its lines."""
-    what = " ".join(str(error).split())
+def _short(error: BaseException) -> str:
+    what = " ".join(str(error).split()).rstrip(".")
     what = f"{type(error).__name__}: {what}" if what else type(error).__name__
-    what = what if len(what) < 200 else what[:200] + "…"
+    return what if len(what) < 200 else what[:200] + "…"
+
+
+def _place(error: BaseException) -> str:
+    """Say which line of the function raised the error."""
     frames = traceback.extract_tb(error.__traceback__)[1:]  # without our own call
     own = [f for f in frames if f.filename == frames[0].filename]
     if not own or not own[-1].lineno:
-        return f"it raised {what}"
+        return "it raised "
     source = linecache.getline(own[-1].filename, own[-1].lineno).strip()
-    return f"line {own[-1].lineno}, `{source}`, raised {what}"
+    return f"line {own[-1].lineno}, `{source}`, raised "

@@ -9,8 +9,11 @@ Rng = np.random.Generator
 
 
 def sizes(rng: Rng, *low: int) -> list[int]:
-    """Draw one size from each of these numbers to two more."""
-    return [int(rng.integers(n, n + 3)) for n in low]
+    """Draw sizes from these numbers upwards, no two alike, so that axes tell apart."""
+    while True:
+        drawn = [int(rng.integers(n, n + 4)) for n in low]
+        if len(set(drawn)) == len(drawn):
+            return drawn
 
 
 def states(rng: Rng, *shape: int) -> Array:

@@ -103,6 +103,10 @@ CLIP = Exercise(
         "arrays' norms.": _clip_scaled(
             lambda g, m: _shrink(sum(_norm([a]) for a in g), m)
         ),
+        "The arrays have different shapes, so np.linalg.norm cannot take the list: add "
+        "the squares of one array after the other.": _clip_scaled(
+            lambda g, m: _shrink(float(np.linalg.norm(g)), m)  # type: ignore[arg-type]
+        ),
         "The square root is missing: the norm is the root of the sum of squares.": (
             _clip_scaled(lambda g, m: _shrink(_norm(g) ** 2, m))
         ),

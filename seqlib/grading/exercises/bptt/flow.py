@@ -73,6 +73,10 @@ GRADIENT_NORM = Exercise(
         "much it can stretch is its largest singular value: np.linalg.norm(J, 2).": (
             lambda h, W: np.abs(np.linalg.eigvals(_jacobian(h, W))).max()
         ),
+        "A power of W_hh's spectral radius knows neither the slopes nor how far the "
+        "matrix can stretch: build the product itself, then take its 2-norm.": (
+            lambda h, W: np.abs(np.linalg.eigvals(W)).max() ** len(h)
+        ),
         "np.linalg.norm(J) alone is the Frobenius norm, the root of the sum of "
         "squares; the 2-norm is np.linalg.norm(J, 2).": lambda h, W: np.linalg.norm(
             _jacobian(h, W)

@@ -79,6 +79,9 @@ ONE_STEP = Exercise(
         "units of this step.": (
             lambda dh, h, W: (dh * (1 - h**2), (dh @ W) * (1 - h**2))
         ),
+        "A batch stacks its states as rows, so W_hh stands on the right: dz @ W_hh.": (
+            lambda dh, h, W: (dh * (1 - h**2), W.T @ (dh * (1 - h**2)))
+        ),
         "`dh *= …` writes into the caller's array. `dz = dh * …` makes a new one.": (
             _step_in_place
         ),
@@ -148,6 +151,9 @@ CLOSED_FORM = Exercise(
         "last of them.": lambda b, c: np.cumsum(_products(b, c, 1, 0), axis=0),
         "No factor acts on b_i at all: on its way to a_T it passes every later step.": (
             lambda b, c: b.copy()
+        ),
+        "This is the last a itself; asked are its terms, one row for each b.": (
+            lambda b, c: contributions(b, c).sum(axis=0)
         ),
         "The terms come in reverse: entry 0 belongs to b_1, the oldest.": (
             lambda b, c: contributions(b, c)[::-1]

@@ -65,6 +65,13 @@ def _states_without_slope_inside(dy: Array, h: Array, W_hh: Array) -> Array:
     return _through_time(dy, h, W_hh, slope=np.ones_like(h)) * (1 - h**2)
 
 
+def _states_slope_of_own_loss(dy: Array, h: Array, W_hh: Array) -> Array:
+    dz = dy * (1 - h**2)
+    for t in reversed(range(h.shape[1] - 1)):
+        dz[:, t] += dz[:, t + 1] @ W_hh
+    return dz
+
+
 def _states_forward(dy: Array, h: Array, W_hh: Array) -> Array:
     return _through_time(dy[:, ::-1], h[:, ::-1], W_hh)[:, ::-1]
 
@@ -96,6 +103,13 @@ THROUGH_TIME = Exercise(
         "own loss.": lambda dy, h, W: dy * (1 - h**2),
         "Only the last step's loss is counted: dy[:, t] joins at every step.": (
             lambda dy, h, W: _through_time(dy, h, W, later=False)
+        ),
+        "What comes back from step t + 1 goes through the tanh of step t too: add "
+        "first, then multiply the sum by 1 - h².": _states_slope_of_own_loss,
+        "Step 0 is left out: range(T - 1, 0, -1) ends at 1.": (
+            lambda dy, h, W: (
+                states_backward(dy, h, W) * (np.arange(h.shape[1]) > 0)[:, None]
+            )
         ),
         "The slope of tanh, 1 - h², is missing.": (
             lambda dy, h, W: _through_time(dy, h, W, slope=np.ones_like(h))
@@ -212,6 +226,8 @@ WEIGHTS = Exercise(
         "The first step's state h_0 is left out; it need not be zero.": (
             _weights_without_start
         ),
+        "Make one long axis of batch and time first, with reshape: `.T` on three axes "
+        "turns all of them round.": lambda dz, x, h: (dz.T @ x, dz.T @ h, dz.sum()),
         "db is summed over time but not over the batch.": _weights_bias_by_sequence,
     },
     also_right=(
