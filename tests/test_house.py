@@ -1,0 +1,225 @@
+"""The house's papers say what is so: commands, files, versions, pins, workflows."""
+
+import os
+import re
+import subprocess
+import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
+from itertools import chain
+from pathlib import Path
+
+import address
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = ["make book", "make test"]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+HOUSE = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "LICENSE",
+    "LICENSE-TEXT",
+    "Makefile",
+    "pyproject.toml",
+    "constraints.txt",
+    "colab-runtime.txt",
+    ".gitignore",
+    ".ci/run",
+    ".github/workflows/test.yml",
+    ".github/workflows/weekly.yml",
+    ".github/workflows/release.yml",
+    "_config.yml",
+    "_toc.yml",
+    "intro.md",
+    "references.bib",
+    "chapters/05-rnn.ipynb",
+    "chapters/06-bptt.ipynb",
+    "exercises/06-bptt.ipynb",
+    "exercises/solutions/06-bptt.ipynb",
+    "seqlib/functional.py",
+    "seqlib/rnn.py",
+    "seqlib/recurrent.py",
+    "seqlib/nn.py",
+    "seqlib/ledger.py",
+    "seqlib/explore",
+    "seqlib/grading",
+    "seqlib/metrics.py",
+    "seqlib/data",
+    "_ext",
+    "_static",
+    "tests",
+    "benchmarks/rnn_step.py",
+    "tools/run.py",
+    "tools/address.py",
+    "tools/colab.py",
+]
+
+
+def read(name):
+    return (ROOT / name).read_text("utf-8")
+
+
+def pyproject():
+    return tomllib.loads(read("pyproject.toml"))["project"]
+
+
+def targets():
+    return re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE)
+
+
+def make(*words):
+    """Run make as from a shell of its own."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        ["make", *words], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+
+
+# --- commands ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", HOUSE)
+def test_it_is_there(name):
+    assert (ROOT / name).exists()
+
+
+def test_the_papers_name_commands_that_make_knows():
+    for name in ["README.md", "CONTRIBUTING.md", ".ci/run", *WORKFLOWS]:
+        said = re.findall(r"(?:^|`|run: )make ([a-z]+)", read(name), re.MULTILINE)
+        assert set(said) <= set(targets()), name
+
+
+def test_ci_runs_the_two_commands_of_the_readme():
+    block = re.search(r"```\n(make .*?)```", read("README.md"), re.DOTALL)[1]
+    assert [line.split("#")[0].strip() for line in block.splitlines()] == COMMANDS
+    script = [line.split("#")[0].strip() for line in read(".ci/run").splitlines()]
+    assert [line for line in script if line.startswith("make ")] == COMMANDS
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    subprocess.run(["bash", "-n", ROOT / ".ci" / "run"], check=True)
+
+
+def test_make_alone_lists_every_command():
+    listed = re.findall(r"^make ([a-z]+)", make().stdout, re.MULTILINE)
+    assert listed == targets()
+
+
+def test_an_old_python_gets_a_sentence(tmp_path):
+    for old in ("false", "no-such-python"):
+        said = make("book", f"VENV={tmp_path}/env", f"PYTHON={old}")
+        assert said.returncode
+        assert "needs Python 3.11 or newer" in said.stdout
+
+
+def test_a_python_without_environments_gets_a_sentence(tmp_path):
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\ntest "$1" = -c\n')
+    python.chmod(0o755)
+    said = make("book", f"VENV={tmp_path}/env", f"PYTHON={python}")
+    assert said.returncode
+    assert "apt install python3-venv" in said.stdout
+
+
+# --- versions and pins ---------------------------------------------------------------
+
+
+def test_version_and_address_are_the_same_everywhere():
+    cite = yaml.safe_load(read("CITATION.cff"))
+    assert cite["version"] == address.release()
+    assert f"## {cite['version']}" in read("CHANGELOG.md")
+    urls = pyproject()["urls"]
+    assert cite["repository-code"] == urls["Repository"]
+    assert cite["url"] == urls["Book"]
+    assert {"cff-version", "message", "title", "authors", "license"} <= set(cite)
+
+
+def pins():
+    lines = [line for line in read("constraints.txt").splitlines() if line[:1] != "#"]
+    for line in lines:
+        assert re.fullmatch(r"[\w.-]+==[\w.]+", line), line
+    return {canonicalize_name(line.split("==")[0]): line for line in lines}
+
+
+def test_the_pins_fit_what_pyproject_asks_for():
+    project, pinned = pyproject(), pins()
+    extras = project["optional-dependencies"].values()
+    for need in map(Requirement, chain(project["dependencies"], *extras)):
+        if need.name != "seqlib":
+            line = pinned[canonicalize_name(need.name)]
+            assert need.specifier.contains(line.split("==")[1]), line
+    assert pinned["torch"] == "torch==2.13.0"
+
+
+def test_what_those_bring_is_pinned_too():
+    pinned, seen, waiting = pins(), set(), [Requirement("seqlib[dev]")]
+    while waiting:
+        need = waiting.pop()
+        name = canonicalize_name(need.name)
+        if (name, *need.extras) in seen:
+            continue
+        seen.add((name, *need.extras))
+        try:
+            requires = distribution(name).requires or []
+        except PackageNotFoundError:
+            continue
+        assert name in pinned or name == "seqlib"
+        for more in map(Requirement, requires):
+            own = name == "torch" and re.match("nvidia|triton|cuda", more.name)
+            marker, extras = more.marker, need.extras or {""}
+            fits = not marker or any(marker.evaluate({"extra": e}) for e in extras)
+            if fits and not own:  # what torch pins itself differs from build to build
+                waiting.append(more)
+    assert len(seen) > 100
+
+
+# --- workflows -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[p.stem for p in WORKFLOWS])
+def test_a_workflow_is_sound(path):
+    workflow = yaml.safe_load(path.read_text())
+    assert {"name", True, "permissions", "jobs"} <= set(workflow)  # True: YAML's "on"
+    assert workflow["permissions"] == {"contents": "read"}
+    for job in workflow["jobs"].values():
+        assert {"runs-on", "timeout-minutes", "steps"} <= set(job)
+        for step in job["steps"]:
+            assert ("run" in step) != ("uses" in step)
+            assert re.fullmatch(
+                r"actions/[\w-]+@v\d+", step.get("uses", "actions/x@v1")
+            )
+
+
+def test_every_push_is_tested_on_every_python():
+    workflow = yaml.safe_load(read(".github/workflows/test.yml"))
+    job = workflow["jobs"]["test"]
+    assert "push" in workflow[True]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    assert {"run": ".ci/run"} in job["steps"]
+    assert workflow["jobs"]["publish"]["needs"] == "test"
+
+
+# --- what must not be in any file ----------------------------------------------------
+
+FOREIGN = re.compile(
+    "|".join(
+        [
+            r"(?<![\w.~)])/(?:home|root|work|Users)/\w",  # a machine's paths
+            r"pypi\.org|pythonhosted|npmjs|jfrog|artifactory|file:///\w",  # registries
+            r"\bclaude|\banthropic|\bcopilot",  # tools that write
+        ]
+    ),
+    re.IGNORECASE,
+)
+
+
+def test_no_file_speaks_of_a_machine_or_of_a_tool():
+    bad = []
+    samples = [Path(__file__), ROOT / "tests" / "test_notebooks_hygiene.py"]
+    for path, text in address.texts(ROOT).items():
+        if path not in samples:
+            bad += [f"{path.relative_to(ROOT)}: {m[0]}" for m in FOREIGN.finditer(text)]
+    assert not bad, "\n".join(["", *bad])
