@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.nn.utils.rnn import pack_padded_sequence as pack
 from torch.utils._pytree import tree_flatten, tree_unflatten
@@ -37,14 +36,19 @@ class ByHand(torch.autograd.Function):
         # Tensors given to save_for_backward are watched for edits and freed in time.
         leaves, ctx.tree = tree_flatten(cache)
         ctx.leaves = [Tensor if isinstance(a, Tensor) else a for a in leaves]
-        ctx.save_for_backward(*(a for a in leaves if isinstance(a, Tensor)))
+        ctx.save_for_backward(*(a.detach() for a in leaves if isinstance(a, Tensor)))
         ctx.set_materialize_grads(False)
         return y.detach(), *state  # detached it is no view, and may be edited
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dy: Tensor | None, *dstate: Tensor | None) -> tuple:
         """Run `recurrent_backward`; gradients in the order of forward's inputs."""
+        if (
+            torch.is_grad_enabled()
+        ):  # create_graph=True: somebody will differentiate this
+            raise RuntimeError(
+                'the backward pass by hand has no derivative: use backward="autograd"'
+            )
         saved = iter(ctx.saved_tensors)  # raises if one was changed in place
         leaves = [next(saved) if a is Tensor else a for a in ctx.leaves]
         dx, dfirst, grads = recurrent_backward(

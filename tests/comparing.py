@@ -31,7 +31,7 @@ def by_autograd(outputs, douts, inputs):
 
 
 def by_differences(f, inputs, which, step=1e-5):
-    """Return the gradient of the number f(*inputs) at one input, central differences."""
+    """Return the gradient of the number f(*inputs) at one input."""
     inputs = [np.array(a) for a in inputs]
     gradient = np.zeros_like(inputs[which])
     for i in np.ndindex(gradient.shape):

@@ -18,7 +18,7 @@ def draw(rng, B, D, H):
 
 
 def torchs_cell(activation, x, h, W_ih, W_hh, b_ih, b_hh):
-    """Let torch compute: by its own cell, which knows no logistic, or by its sigmoid."""
+    """Let torch compute: by its own cell, or by its sigmoid."""
     if activation == "logistic":
         z = torch.nn.functional.linear(x, W_ih, b_ih)
         z = z + torch.nn.functional.linear(h, W_hh, b_hh)
@@ -82,7 +82,7 @@ def test_by_hand():
 
 
 def test_without_biases():
-    x, h, W_ih, W_hh, b_ih, b_hh = draw(np.random.default_rng(2), 2, 3, 4)
+    x, h, W_ih, W_hh, b_ih, _ = draw(np.random.default_rng(2), 2, 3, 4)
     out, cache = rnn_cell(x, h, W_ih, W_hh, None, None)
     zero = np.zeros_like(b_ih)
     wanted, with_zero = rnn_cell(x, h, W_ih, W_hh, zero, zero)
