@@ -49,6 +49,7 @@ def _ragged_cases(rng: Rng) -> Iterator[Case]:
     padded = np.arange(T) < lengths[:, None]
     gaps = rng.random((B, T)) < 0.6
     gaps[:, 1:3] = True, False
+    gaps[0, -1] = True
     yield case("values", np.ones((B, T), bool), "no padding")
     yield case("padding", padded, "padding at the end")
     yield case("padding", padded[:, ::-1].copy(), "padding at the start")
