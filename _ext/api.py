@@ -1,4 +1,26 @@
-"""The API pages say what a person wrote, not what Python fills in by itself."""
+"""What the API pages make of the docstrings.
+
+The book's docstrings say `x : (B, T, D) the input, one row a step`, a description that
+begins with the shape and may run over lines. numpydoc would take it for a type.
+"""
+
+import re
+from itertools import pairwise
+
+ENTRY = re.compile(r"( *)(\w+(?:, \w+)*) : (.+)")
+
+
+def describe(app, what, name, obj, options, lines):
+    """Move what follows `x : ` into the description, unless that stands below it."""
+    found = []
+    for line, below in pairwise([*lines, ""]):
+        entry = ENTRY.fullmatch(line)
+        if entry and not re.match(entry[1] + r"    [A-Z`]", below):
+            indent, names, text = entry.groups()
+            found += [indent + names, f"{indent}    {text}"]
+        else:
+            found.append(line)
+    lines[:] = found
 
 
 def skip_aliases(app, what, name, obj, skip, options):
@@ -9,5 +31,6 @@ def skip_aliases(app, what, name, obj, skip, options):
 
 def setup(app):
     """Register with Sphinx."""
+    app.connect("autodoc-process-docstring", describe, priority=400)  # then napoleon
     app.connect("autodoc-skip-member", skip_aliases)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
