@@ -8,6 +8,7 @@ import re
 from itertools import pairwise
 
 ENTRY = re.compile(r"( *)(\w+(?:, \w+)*) : (.+)")
+LONG = 40  # letters that no type has
 
 
 def describe(app, what, name, obj, options, lines):
@@ -15,11 +16,15 @@ def describe(app, what, name, obj, options, lines):
     found = []
     for line, below in pairwise([*lines, ""]):
         entry = ENTRY.fullmatch(line)
-        if entry and not re.match(entry[1] + r"    [A-Z`]", below):
-            indent, names, text = entry.groups()
-            found += [indent + names, f"{indent}    {text}"]
-        else:
+        if entry is None:
             found.append(line)
+            continue
+        indent, names, text = entry.groups()
+        below_is_it = re.match(indent + "    [A-Z`]", below)
+        if below_is_it and len(text) < LONG:
+            found.append(line)
+        else:
+            found += [indent + names, f"{indent}    {text}"]
     lines[:] = found
 
 

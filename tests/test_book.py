@@ -321,7 +321,8 @@ def test_the_book_is_built_without_torch_and_network(tmp_path):
 DOI = "https://doi.org/10.1000"
 CHAPTERS = "https://a.github.io/b/chapters"
 PROJECT = {
-    "conf.py": 'extensions = ["myst_parser", "links", "strict"]\nexclude_patterns = ["out"]',
+    "conf.py": 'extensions = ["myst_parser", "links", "strict"]\n'
+    'exclude_patterns = ["out"]',
     "pyproject.toml": "[project.urls]\nRepository = 'https://github.com/a/b'\n"
     "Book = 'https://a.github.io/b'",
     "references.bib": "@misc{key, title={A title}, doi={10.1000/Known}}",
