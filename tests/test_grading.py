@@ -119,12 +119,22 @@ def _frozen(array):
     return array
 
 
-@pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
-@pytest.mark.parametrize("way", REWRITTEN)
-def test_the_reference_in_other_clothes(exercise, way):
+def counts(exercise):
+    """Tell whether the answer is a count, which float32 may turn out one higher."""
     right = call(exercise.reference, exercise.draw(0)[0]).result
-    if way == "float32" and all(leaf.dtype.kind == "i" for leaf in leaves(right)):
-        pytest.skip("a count may turn out one higher in float32")
+    return all(leaf.dtype.kind == "i" for leaf in leaves(right))
+
+
+CLOTHES = [
+    pytest.param(exercise, way, id=f"{exercise.id}-{way}")
+    for exercise in ALL
+    for way in REWRITTEN
+    if not (way == "float32" and counts(exercise))
+]
+
+
+@pytest.mark.parametrize(("exercise", "way"), CLOTHES)
+def test_the_reference_in_other_clothes(exercise, way):
     function = REWRITTEN[way](exercise.reference)
     found = verdict(exercise, function)
     assert found.points == exercise.points, found

@@ -122,7 +122,8 @@ def _first_below(
     for k in range(1, 300):
         if size(P) < threshold:
             return k
-        P = power(P, W_hh)
+        with np.errstate(over="ignore", invalid="ignore"):
+            P = power(P, W_hh)
     return 0
 
 
