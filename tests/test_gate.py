@@ -383,6 +383,28 @@ def test_a_failing_cell_leaves_the_notebook_as_it_was(project, bad, error):
     assert [p.name for p in project.chapter.parent.iterdir()] == ["06-small.ipynb"]
 
 
+def test_seqlib_edited_during_a_run_is_seen(project, monkeypatch):
+    def execute(notebook, name, say):
+        module = project.package / "rnn.py"
+        module.write_text(module.read_text() + "\nMORE = 1\n")
+
+    monkeypatch.setattr(run, "execute", execute)
+    with pytest.raises(run.FailedError, match="seqlib was edited while it ran"):
+        project.run()
+
+
+def test_a_cell_that_is_no_python_is_not_run(project):
+    project.write([CELLS[0], new_code_cell("%time 1")])
+    with pytest.raises(run.FailedError, match="06-small.ipynb: no plain Python: %time"):
+        project.run()
+
+
+def test_a_dead_kernel_is_said_to_be_dead(project):
+    project.write([CELLS[0], new_code_cell("import os; os._exit(1)")])
+    with pytest.raises(run.FailedError, match="cell 2: the kernel died"):
+        project.run()
+
+
 NOISE = """\
 import sys
 from IPython.display import display

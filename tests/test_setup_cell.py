@@ -117,6 +117,23 @@ def test_every_notebook_has_it():
     assert address.lacking() == []
 
 
+def test_the_cell_is_put_under_the_title_and_once():
+    def text(name):
+        return {"cell_type": "markdown", "id": name, "metadata": {}, "source": "# A"}
+
+    def code(name, source, *tags):
+        cell = {"cell_type": "code", "execution_count": 1, "outputs": []}
+        return cell | {"id": name, "metadata": {"tags": tags}, "source": [source]}
+
+    old, bare = code("a", "old", "setup"), code("setup", "# setup")
+    bleu = code("b", "metrics.bleu(a, b)")
+    for cells in ([text("t"), bleu], [text("t"), old, bare, bleu]):
+        ready = address.with_setup({"cells": cells})["cells"]
+        assert [cell["id"] for cell in ready] == ["t", "setup", "b"]
+        assert '["seqlib", "sacrebleu"]' in "".join(ready[1]["source"])
+        assert address.with_setup({"cells": ready})["cells"] == ready
+
+
 # The address
 
 

@@ -73,8 +73,8 @@ def notebooks(root: Path = ROOT) -> list[Path]:
 
 def with_setup(notebook: dict, root: Path = ROOT) -> dict:
     """Return a notebook with the setup cell as its first code cell, under the title."""
-    cells = [c for c in notebook["cells"] if "setup" not in _tags(c)]
-    mine = [c for c in notebook["cells"] if "setup" in _tags(c)]
+    mine = [c for c in notebook["cells"] if "setup" in [c.get("id"), *_tags(c)]]
+    cells = [c for c in notebook["cells"] if c not in mine]
     code = "".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
     needs = ["seqlib", "sacrebleu"] if re.search(r"bleu\b", code) else ["seqlib"]
     cell = {

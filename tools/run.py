@@ -43,9 +43,16 @@ class FailedError(Exception):
 def run(path: Path, package: Path, say=lambda text: None) -> float:
     """Run one notebook and store it; return the seconds that it took."""
     notebook = nbformat.read(path, as_version=4)
+    code = "\n".join(text for _, text in Notebook(path, path.name, notebook.cells).code)
+    try:
+        before = Package(package).digest(code)
+    except SyntaxError as error:
+        raise FailedError(f"{path.name}: no plain Python: {error.text}") from None
     start = time.perf_counter()
     execute(notebook, path.name, say)
     seconds = time.perf_counter() - start
+    if Package(package).digest(code) != before:
+        raise FailedError(f"{path.name}: seqlib was edited while it ran; run it again")
     clean(notebook)
     stamp(notebook, path, package)
     write(notebook, path)
