@@ -16,8 +16,11 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.nn.utils.rnn import pack_padded_sequence as pack
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from seqlib._check import number, one_of, shapes
+from seqlib._check import number, one_of, shapes, whole
 from seqlib.recurrent import recurrent, recurrent_backward
+
+KINDS = {"tanh": "rnn", "relu": "rnn_relu"}
+SIZES = ("input_size", "hidden_size", "num_layers")
 
 
 class ByHand(torch.autograd.Function):
@@ -92,6 +95,10 @@ class RNN(torch.nn.RNN):
         *,
         backward: str = "hand",
     ) -> None:
+        sizes = (input_size, hidden_size, num_layers)
+        for name, size in zip(SIZES, sizes, strict=True):
+            whole(name, size, 1)
+        one_of("nonlinearity", nonlinearity, KINDS)
         one_of("backward", backward, ("hand", "autograd"))
         number("dropout", dropout, 0, 1, below=True)
         super().__init__(
@@ -163,10 +170,7 @@ class RNN(torch.nn.RNN):
         if hx is None:
             rows = self.num_layers * (1 + self.bidirectional)
             hx = x.new_zeros(rows, x.shape[0], self.hidden_size)
-        options: dict[str, Any] = {
-            "kind": "rnn" if self.nonlinearity == "tanh" else "rnn_relu"
-        }
-        options |= {"mask": mask, **self._dropout()}
+        options = {"kind": KINDS[self.nonlinearity], "mask": mask, **self._dropout()}
         if self.backward == "autograd":
             y, (h,), _ = recurrent(x=x, state=(hx,), params=params, **options)
             return y, h

@@ -1,15 +1,13 @@
-"""A cell over time: deep, bidirectional, masked; and backpropagation through time.
+"""Recurrent networks, deep, bidirectional and masked, with their backward pass.
 
-Two ideas make it fast, and chapter 6 derives both: the input products of all steps are
-one matrix product before the loop, and the weights' gradients one after it. Only what
-truly depends on the step before stays inside.
+The steps themselves, and backpropagation through time, stand in `seqlib._scan`; here
+they are stacked in layers and directions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, device
@@ -17,21 +15,12 @@ from array_api_compat import array_namespace, device
 from seqlib import rnn
 from seqlib._check import generator, gradient, number, one_of, whole
 from seqlib._params import check, check_state, names_of
+from seqlib._scan import Cell, scan, scan_backward
 from seqlib.functional import dropout as drop
-from seqlib.functional import dropout_backward, linear
+from seqlib.functional import dropout_backward
 
 Array = Any
 State = tuple[Array, ...]
-
-
-class Cell(NamedTuple):
-    """How `recurrent` sees a cell: sizes, one step, and that step backward."""
-
-    blocks: int  # row blocks of H in W_ih and W_hh: one for each gate
-    states: int  # arrays in the state
-    merge: bool  # may b_hh join b_ih before the loop? (not in a GRU, where r scales it)
-    step: Callable  # (a, state, W_hh, b_hh) -> (state, cache)
-    step_backward: Callable  # (dstate, cache, W_hh) -> (da, dg, dstate_before)
 
 
 def _simple(activation: str) -> Cell:
@@ -64,12 +53,12 @@ def recurrent(
     state : the first state, a tuple of arrays (L * directions, B, H), one for this
         cell; None starts from zeros
     params : flat dict with torch's names, `weight_ih_l0` (H, D), `weight_hh_l0` (H, H),
-        `bias_ih_l0`, `bias_hh_l0` (H,), then `_l1` and so on, with `_reverse` for
-        the second direction. Depth, directions and biases are read off the names
+        `bias_ih_l0`, `bias_hh_l0` (H,), then `_l1` and so on, `_reverse` for the second
+        direction. Depth, directions and biases are read off the names
     mask : (B, T) booleans, True where the input is real. On padding the state is held
         and the output is zero, so what stands in the padding never matters
-    dropout, rng : probability of zeroing an output between layers, and the
-        generator that decides; 0 for evaluation
+    dropout, rng : probability of zeroing an output between layers, 0 for evaluation,
+        and the generator that decides
 
     Returns
     -------
@@ -96,8 +85,7 @@ def recurrent(
         generator("rng", rng)
     xp = array_namespace(x)
     if state is None:
-        zero = xp.zeros(sizes, dtype=x.dtype, device=device(x))
-        state = (zero,) * cell.states
+        state = (xp.zeros(sizes, dtype=x.dtype, device=device(x)),) * cell.states
     y = xp.permute_dims(x, (1, 0, 2))  # time first: (T, B, D)
     real = None if mask is None else xp.permute_dims(mask, (1, 0))[..., None]
     if real is not None:
@@ -111,13 +99,13 @@ def recurrent(
         outs, scans = [], []
         for suffix in layer:
             first = tuple(s[len(last), ...] for s in state)
-            out, final, scan = _scan(cell, params, suffix, y, first, real)
+            out, final, kept = scan(cell, params, suffix, y, first, real)
             outs.append(out)
             last.append(final)
-            scans.append(scan)
+            scans.append(kept)
         y = outs[0] if len(outs) == 1 else xp.concat(outs, axis=-1)
         caches.append((dropped, scans))
-    cache = (cell, params, layers, caches, real, sizes)
+    cache = (cell, params, layers, caches, sizes)
     return xp.permute_dims(y, (1, 0, 2)), _stack(last), cache
 
 
@@ -137,8 +125,8 @@ def recurrent_backward(
     Returns
     -------
     dx : (B, T, D) gradient at the input, zero on padding; None if not wanted
-    dstate : gradient at the first state, as the state
-    grads : gradient of every parameter, under the parameters' names
+    dstate : gradient at the first state, a tuple as the state
+    grads : gradients of all parameters, under their names and in their order
 
     Raises
     ------
@@ -149,7 +137,7 @@ def recurrent_backward(
     -----
     Equations (6.9) to (6.12) of the book. Source: Werbos (1990).
     """
-    cell, params, layers, caches, real, sizes = cache
+    cell, params, layers, caches, sizes = cache
     (rows, B, H), T = sizes, caches[0][1][0].x.shape[0]
     W = params["weight_hh_l0"]
     xp = array_namespace(W)
@@ -165,103 +153,19 @@ def recurrent_backward(
     first: list[State] = []  # from the last to the first
     for depth in range(len(layers))[::-1]:
         (dropped, scans), want = caches[depth], depth > 0 or input_gradient
-        dx: list[Array] = []
+        ways: list[Array] = []  # what each direction sends to the layer below
         for d in range(len(scans))[::-1]:
             dout = dy[..., d * H : (d + 1) * H]
             dlast = tuple(ds[rows - 1 - len(first), ...] for ds in dstate)
-            back = _scan_backward(cell, params, dout, dlast, scans[d], want)
-            dx.append(back[0])
+            back = scan_backward(cell, params, dout, dlast, scans[d], want)
+            ways.append(back[0])
             first.append(back[1])
             grads |= back[2]
         if want:
-            dy = dx[0] if len(dx) == 1 else dx[0] + dx[1]
+            dy = ways[0] if len(ways) == 1 else ways[0] + ways[1]
             dy = dy if dropped is None else dropout_backward(dy, dropped)
-    grads = {name: grads[name] for name in params}
-    if not input_gradient:
-        return None, _stack(first[::-1]), grads
-    dy = dy if real is None else xp.where(real, dy, xp.zeros_like(dy))
-    return xp.permute_dims(dy, (1, 0, 2)), _stack(first[::-1]), grads
-
-
-class Scan(NamedTuple):
-    """What one cell's way through the sequence leaves for the way back."""
-
-    suffix: str
-    x: Array  # (T, B, D)
-    before: list  # (B, H) the hidden state before each step
-    steps: list  # cache of each step
-    order: range
-    real: Array | None  # (T, B, 1)
-
-
-def _scan(
-    cell: Cell,
-    params: dict[str, Array],
-    suffix: str,
-    x: Array,
-    state: State,
-    real: Array | None,
-) -> tuple[Array, State, Scan]:
-    """One layer in one direction: x (T, B, D) to y (T, B, H), last state, cache."""
-    xp = array_namespace(x)
-    W_ih, W_hh, b_ih, b_hh = (params.get(name) for name in names_of(suffix))
-    if cell.merge and b_ih is not None:
-        b_ih, b_hh = b_ih + b_hh, None
-    a, _ = linear(x, W_ih, b_ih)  # every step's input product at once
-    T = x.shape[0]
-    order = range(T)[::-1] if suffix.endswith("_reverse") else range(T)
-    before, outs, steps = [None] * T, [None] * T, [None] * T
-    for t in order:
-        before[t] = state[0]
-        new, steps[t] = cell.step(a[t, ...], state, W_hh, b_hh)
-        if real is not None:  # hold the state on padding
-            new = tuple(
-                xp.where(real[t, ...], n, s) for n, s in zip(new, state, strict=True)
-            )
-        outs[t] = (state := new)[0]
-    y = xp.stack(outs)
-    if real is not None:
-        y = xp.where(real, y, xp.zeros_like(y))
-    return y, state, Scan(suffix, x, before, steps, order, real)
-
-
-def _scan_backward(
-    cell: Cell,
-    params: dict[str, Array],
-    dy: Array,
-    dstate: State,
-    scan: Scan,
-    want_dx: bool,
-) -> tuple[Array | None, State, dict[str, Array]]:
-    """Go back through `_scan`: dx, gradient at the first state, weights' gradients."""
-    xp = array_namespace(dy)
-    names = names_of(scan.suffix)
-    W_hh = params[names[1]]
-    T, real = dy.shape[0], scan.real
-    da, dg = [None] * T, [None] * T
-    if real is not None:
-        dy = xp.where(real, dy, xp.zeros_like(dy))
-    for t in scan.order[::-1]:
-        dstate = (dstate[0] + dy[t, ...], *dstate[1:])
-        if real is None:
-            da[t], dg[t], dstate = cell.step_backward(dstate, scan.steps[t], W_hh)
-            continue
-        here = real[t, ...]  # what reaches padding passes it by
-        held = tuple(xp.where(here, xp.zeros_like(d), d) for d in dstate)
-        moved = tuple(xp.where(here, d, xp.zeros_like(d)) for d in dstate)
-        da[t], dg[t], moved = cell.step_backward(moved, scan.steps[t], W_hh)
-        dstate = tuple(m + h for m, h in zip(moved, held, strict=True))
-    flat = _flat(xp.stack(da))  # (T * B, blocks * H): all steps in one product each
-    flat_g = flat if da[0] is dg[0] else _flat(xp.stack(dg))
-    dW_ih, dW_hh = flat.T @ _flat(scan.x), flat_g.T @ _flat(xp.stack(scan.before))
-    db_ih, db_hh = xp.sum(flat, axis=0), xp.sum(flat_g, axis=0)
-    grads = dict(zip(names, (dW_ih, dW_hh, db_ih, db_hh), strict=True))
-    dx = xp.reshape(flat @ params[names[0]], scan.x.shape) if want_dx else None
-    return dx, dstate, {name: grads[name] for name in names if name in params}
-
-
-def _flat(a: Array) -> Array:
-    return array_namespace(a).reshape(a, (-1, a.shape[-1]))
+    dx = xp.permute_dims(dy, (1, 0, 2)) if input_gradient else None
+    return dx, _stack(first[::-1]), {name: grads[name] for name in params}
 
 
 def init_params(
@@ -277,8 +181,8 @@ def init_params(
 
     The names and shapes are torch's: `weight_ih_l0` (H, D), `weight_hh_l0` (H, H),
     `bias_ih_l0` (H,), `bias_hh_l0` (H,), and so on; H = hidden_size, D = input_size.
-    Without rng, a numpy generator, each call draws anew. Errors: kind is unknown, a
-    size is no whole number above 0, rng is no generator.
+    Without rng, a numpy generator, each call draws anew. Errors: an unknown kind, a
+    size that is no whole number above 0, an rng that is no generator.
     """
     one_of("kind", kind, CELLS)
     whole("input_size", input_size, 1)
