@@ -17,7 +17,7 @@ NAMES = {
 GAPS = ("i wanted ___ to call me", "i asked ___ to wait", "i told ___ the time")
 CLUES = ("{} never called", "{} did not come", "{} forgot")
 OTHERS = ("{} was there", "{} came in time", "{} sang")
-FILLERS = ("it was late", "nobody slept", "rain fell")
+FILLERS = ("it was late", "nobody slept", "rain fell", "the lamp was on")
 
 
 class Review(NamedTuple):
@@ -58,32 +58,34 @@ def _statement(label: int, rng: np.random.Generator) -> list[str]:
     return ["not", adjective] if turned else [adjective]
 
 
-def missing_pronouns(count: int, rng: np.random.Generator) -> list[Blank]:
+def missing_pronouns(
+    count: int, rng: np.random.Generator, between: int = 0
+) -> list[Blank]:
     """Draw texts such as `i wanted ___ to call me . mario never called .`.
 
     The name that decides is the one of somebody who was missed; it stands before or
     after the gap, equally often. On the other side somebody was there, whose name says
     nothing. So whoever only collects the words is right in 3 of 4 cases, and whoever
-    does not see the deciding name in 2 of 4. Another sentence may stand between.
+    does not see the deciding name in 2 of 4. `between` further sentences, up to four,
+    stand between the gap and either name.
     """
+    if not 0 <= between <= len(FILLERS):
+        raise ValueError(f"between must be 0 to {len(FILLERS)}, got {between}")
     texts = []
     for _ in range(_positive(count)):
         answer = ("him", "her")[rng.integers(2)]
         other = str(rng.choice(NAMES["him"] + NAMES["her"]))
         name = str(rng.choice([n for n in NAMES[answer] if n != other]))
         sides = [
-            [str(rng.choice(CLUES)).format(name), *_fillers(rng)],
-            [str(rng.choice(OTHERS)).format(other), *_fillers(rng)],
+            str(rng.choice(CLUES)).format(name),
+            str(rng.choice(OTHERS)).format(other),
         ]
         before, after = sides if rng.integers(2) else sides[::-1]
-        order = [*before, str(rng.choice(GAPS)), *after[::-1]]
+        fill = [[str(f) for f in rng.permutation(FILLERS)[:between]] for _ in sides]
+        order = [before, *fill[0], str(rng.choice(GAPS)), *fill[1], after]
         words = [*" . ".join(order).split(), "."]
         texts.append(Blank(words, words.index("___"), words.index(name), answer))
     return texts
-
-
-def _fillers(rng: np.random.Generator) -> list[str]:
-    return [str(s) for s in rng.permutation(FILLERS)[: rng.integers(2)]]
 
 
 def _positive(count: int) -> int:
