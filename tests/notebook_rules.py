@@ -217,7 +217,7 @@ def setup_comes_first(notebook):
 def short_cells(notebook):
     for i, cell in codes(notebook):
         lines = source(cell).split("\n")
-        said = [x for x in lines if x.strip() and not x.lstrip().startswith("#")]
+        said = [x for x in lines if not re.match(r"[\s)\]},]*(#.*)?$", x)]
         if len(said) > 20:
             yield i, f"{len(said)} lines of code; 20 at most"
         address = "https://" if "setup" in tags(cell) else "\0"

@@ -395,7 +395,7 @@ def test_seqlib_edited_during_a_run_is_seen(project, monkeypatch):
 
 def test_a_cell_that_is_no_python_is_not_run(project):
     project.write([CELLS[0], new_code_cell("%time 1")])
-    with pytest.raises(run.FailedError, match="06-small.ipynb: no plain Python: %time"):
+    with pytest.raises(run.FailedError, match="no plain Python: %time"):
         project.run()
 
 

@@ -100,7 +100,7 @@ GOOD = {
         code("import sys", tags=["remove-cell", "setup"], count=1, name="setup"),
         markdown(TEXT),
         code(
-            "# a comment\n" * 20 + "\n\nprint(1)\n" * 6,
+            "# a comment\n" * 20 + "\n\nprint(\n1\n)\n" * 9,
             [{"output_type": "stream", "name": "stdout", "text": "1\n"}],
             count=2,
         ),
