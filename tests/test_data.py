@@ -35,8 +35,21 @@ def test_vocabulary_goes_there_and_back():
 
 
 def test_vocabulary_does_not_depend_on_the_order_of_the_texts():
-    texts = [["x", "y"], ["z", "y"], ["a"]]
-    assert Vocabulary(texts).words == Vocabulary(texts[::-1]).words
+    texts = [["the", "quick", "brown", "fox"], ["jumps", "over", "a", "lazy", "dog"]]
+    for each in (texts, texts[::-1]):
+        expected = [
+            "<pad>",
+            "a",
+            "brown",
+            "dog",
+            "fox",
+            "jumps",
+            "lazy",
+            "over",
+            "quick",
+            "the",
+        ]
+        assert Vocabulary(each).words == expected
 
 
 @pytest.mark.parametrize(
