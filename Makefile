@@ -27,6 +27,7 @@ $(VENV)/dev: $(VENV)/book
 	@touch $@
 
 book: $(VENV)/book     ## build the book into _build/html (runs no notebook)
+	@$(BIN)/python _ext/gate.py
 	$(BIN)/jupyter-book build -W --keep-going .
 
 serve: book            ## look at the book at http://127.0.0.1:8000
