@@ -48,7 +48,10 @@ def scan(
     state: State,
     real: Array | None,
 ) -> tuple[Array, State, Scan]:
-    """One layer in one direction: x (T, B, D) to y (T, B, H), last state, cache."""
+    """One layer in one direction: x (T, B, D) to y (T, B, H), last state, cache.
+
+    Equations (5.1), (5.2) and, where real (T, B, 1) is given, (5.6) of the book.
+    """
     xp = array_namespace(x)
     W_ih, W_hh, b_ih, b_hh = (params.get(name) for name in names_of(suffix))
     if cell.merge and b_ih is not None:

@@ -31,34 +31,28 @@ class ByHand(torch.autograd.Function):
         ctx: Any, options: dict, names: list[str], x: Tensor, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
         """Run `recurrent`; tensors are the state's, then the parameters'."""
-        states = len(tensors) - len(names)
-        params = dict(zip(names, tensors[states:], strict=True))
-        y, state, cache = recurrent(
-            x=x, state=tensors[:states], params=params, **options
-        )
+        first, weights = tensors[: -len(names)], tensors[-len(names) :]
+        params = dict(zip(names, weights, strict=True))
+        y, last, cache = recurrent(x=x, state=first, params=params, **options)
         # Tensors given to save_for_backward are watched for edits and freed in time.
         leaves, ctx.tree = tree_flatten(cache)
         ctx.leaves = [Tensor if isinstance(a, Tensor) else a for a in leaves]
         ctx.save_for_backward(*(a.detach() for a in leaves if isinstance(a, Tensor)))
         ctx.set_materialize_grads(False)
-        return y.detach(), *state  # detached it is no view, and may be edited
+        return y.detach(), *last  # detached it is no view, and may be edited
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor | None, *dstate: Tensor | None) -> tuple:
         """Run `recurrent_backward`; gradients in the order of forward's inputs."""
-        if (
-            torch.is_grad_enabled()
-        ):  # create_graph=True: somebody will differentiate this
+        if torch.is_grad_enabled():  # create_graph=True was asked for
             raise RuntimeError(
                 'the backward pass by hand has no derivative: use backward="autograd"'
             )
         saved = iter(ctx.saved_tensors)  # raises if one was changed in place
         leaves = [next(saved) if a is Tensor else a for a in ctx.leaves]
+        cache = tree_unflatten(leaves, ctx.tree)
         dx, dfirst, grads = recurrent_backward(
-            dy,
-            dstate,
-            tree_unflatten(leaves, ctx.tree),
-            input_gradient=ctx.needs_input_grad[2],
+            dy, dstate, cache, input_gradient=ctx.needs_input_grad[2]
         )
         return None, None, dx, *dfirst, *grads.values()
 
