@@ -11,12 +11,12 @@ from html import escape
 
 import gate
 from docutils import nodes
-from notebooks import REFERENCE, TAG
+from notebooks import REFERENCE, TAG, lines_of
 from sphinx.addnodes import pending_xref
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from seqlib.ledger import MARKS
+from seqlib.ledger import MARKS, short
 
 LINE = re.compile(r'<div class="seqlib-(?:verified|refuted)"><b>.</b> \((.*?)\)')
 NO_LINKS = (
@@ -56,8 +56,13 @@ def add_ticks(app, doctree):
     for block in list(doctree.findall(nodes.math_block)):
         tags = TAG.findall(block.astext())
         if tags and all(tag in app.ledger_records for tag in tags):
-            ticks = "".join(tick(tag, app.ledger_records[tag]) for tag in tags)
-            html = f'<span class="seqlib-ticks">{ticks}</span>'
+            lines = [TAG.findall(line) for line in lines_of(block.astext())]
+            ticks = [
+                "".join(tick(tag, app.ledger_records[tag]) for tag in line)
+                for line in lines
+            ]
+            html = "".join(f"<span>{line}</span>" for line in ticks)
+            html = f'<span class="seqlib-ticks">{html}</span>'
             box = equation(ids=[anchor(tag) for tag in tags])
             block.parent.replace(block, box)
             box += [block, nodes.raw("", html, format="html")]
@@ -90,7 +95,7 @@ def tick(tag, records):
 
 def proof(record):
     """Say what a record rests on."""
-    within = f", within {record.within:g}" if record.kind == "verify" else ""
+    within = f", within {short(record.within)}" if record.kind == "verify" else ""
     return record.by + within
 
 
@@ -165,19 +170,19 @@ class Ledger(SphinxDirective):
 
     def row(self, book, item, records):
         """Return the cells of one equation."""
-        tex = item.tex
+        tex, number = item.tex, book.stem.partition("-")[0].lstrip("0")
         if item.block.lstrip().startswith(r"\begin{"):
             tex = rf"\begin{{aligned}} {tex} \end{{aligned}}"
         target = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{page(book)}"}
         link = pending_xref(
-            "", nodes.inline("", book.title), refdoc=self.env.docname, **target
+            "", nodes.inline("", number), refdoc=self.env.docname, **target
         )
         link["refexplicit"] = link["refwarn"] = True
         cells = [
             nodes.Text(f"({item.tag})"),
             nodes.math("", rf"\displaystyle {tex}"),
             nodes.Text(listed(record.by for record in records)),
-            nodes.Text(listed(f"{record.within:g}" for record in records)),
+            nodes.Text(listed(short(record.within) for record in records)),
             link,
         ]
         if records[0].kind == "refute":
@@ -225,4 +230,4 @@ def setup(app):
     app.connect("builder-inited", pass_the_gate)
     app.connect("doctree-read", add_ticks)
     app.connect("doctree-resolved", link_references)
-    return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"env_version": 2, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -233,20 +233,25 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def tagged(block: str) -> list[tuple[str, str]]:
-    """Split a displayed formula into its equations: (tag, TeX without the tag)."""
-    body = re.sub(r"^\s*\\begin\{\w+\*?\}|\\end\{\w+\*?\}\s*$", "", block)
+def lines_of(block: str) -> list[str]:
+    """Split a displayed formula into its lines, matrices left whole."""
     if not block.lstrip().startswith(r"\begin{"):
-        body = block
+        return [block]
+    body = re.sub(r"^\s*\\begin\{\w+\*?\}|\\end\{\w+\*?\}\s*$", "", block)
     lines, depth = [""], 0
-    for piece in re.split(r"(\\begin\{|\\end\{|\\\\)", body):
+    for piece in re.split(r"(\\begin\{|\\end\{|\\\\(?:\[[-\d.]+\w+\])?)", body):
         depth += {r"\begin{": 1, r"\end{": -1}.get(piece, 0)
-        if piece == r"\\" and depth == 0:
+        if piece.startswith("\\\\") and depth == 0:
             lines.append("")
         else:
             lines[-1] += piece
+    return lines
+
+
+def tagged(block: str) -> list[tuple[str, str]]:
+    """Split a displayed formula into its equations: (tag, TeX without the tag)."""
     found, waiting = [], []
-    for text in lines:
+    for text in lines_of(block):
         waiting.append(TAG.sub("", text).strip())
         for tag in TAG.findall(text):
             found.append((tag, r" \\ ".join(waiting)))

@@ -48,7 +48,7 @@ def verify(tag: str, left: Any, right: Any, *, by: str, within: float) -> None:
     if error > within:
         raise AssertionError(
             f"({tag}) does not hold by {by}: the relative error is {error:.2g}, more "
-            f"than the {within:g} allowed; worst {where}"
+            f"than the {short(within)} allowed; worst {where}"
         )
     _record("verify", tag, by, within)
 
@@ -70,7 +70,7 @@ def refute(tag: str, printed: Any, correct: Any, *, by: str, within: float) -> N
     if error <= within:
         raise AssertionError(
             f"({tag}) is not refuted by {by}: the printed formula is right to a "
-            f"relative error of {error:.2g}, within the {within:g} allowed"
+            f"relative error of {error:.2g}, within the {short(within)} allowed"
         )
     _record("refute", tag, by, within)
 
@@ -79,7 +79,12 @@ def line(kind: str, tag: str, by: str, within: float) -> str:
     """Return the one line that a record shows."""
     if kind == "refute":
         return f"✗ ({tag}) refuted by {by}"
-    return f"✓ ({tag}) by {by}, within {within:g}"
+    return f"✓ ({tag}) by {by}, within {short(within)}"
+
+
+def short(number: float) -> str:
+    """Return a number as one writes it by hand: 1e-7, not 1e-07."""
+    return f"{number:g}".replace("e-0", "e-")
 
 
 def _comparable(

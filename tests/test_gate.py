@@ -21,7 +21,7 @@ SEVERAL = r"""From (6.1) follow
 \begin{align*}
 a &= \begin{pmatrix} 1 \\ 2 \end{pmatrix}
      + b \tag{6.2} \\
-c &= d \\
+c &= d \\[4pt]
   &= e \tag{6.3}
 \end{align*}
 

@@ -43,6 +43,11 @@ def test_sides_that_agree(left, right, capsys):
     assert capsys.readouterr().out == "✓ (6.3) by autograd, within 1e-12\n"
 
 
+def test_a_tolerance_reads_as_written(capsys):
+    check(A, B, within=1e-7)
+    assert capsys.readouterr().out == "✓ (6.3) by autograd, within 1e-7\n"
+
+
 def test_a_false_equation_says_where():
     left, right = np.ones((2, 3)), np.ones((2, 3))
     left[1, 2] = 1.5
