@@ -107,8 +107,7 @@ def test_the_book_is_built():
 
 def unfold(page):
     """Open all that is folded away."""
-    for fold in page.locator("main details:not([open]) > summary").all():
-        fold.click()
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
 
 
 def test_a_page_loads_without_trouble(page):
@@ -125,7 +124,7 @@ def test_mathematics_is_typeset(page):
     formulas = page.locator("main .math").count()
     assert page.locator("main .math mjx-container").count() >= formulas
     assert page.locator("main .math mjx-assistive-mml").count() >= formulas
-    assert page.locator("mjx-merror").count() == 0
+    assert page.locator("mjx-merror").evaluate_all("es => es.map(e => e.title)") == []
     text = """() => { const main = document.querySelector("main").cloneNode(true);
         main.querySelectorAll("pre, code, script").forEach(e => e.remove());
         return main.textContent }"""
@@ -147,7 +146,8 @@ def test_a_page_is_accessible(page, scheme):
     unfold(page)
     options = {"resultTypes": ["violations"]}
     if scheme == "dark":  # what is not a colour was looked at in the light
-        options["runOnly"] = ["cat.color"]
+        rules = ["color-contrast", "link-in-text-block"]
+        options["runOnly"] = {"type": "rule", "values": rules}
     found = [
         f"{violation['id']}: {node['target']} {node['failureSummary']}"
         for violation in Axe().run(page, options=options).response["violations"]
