@@ -124,7 +124,8 @@ def test_mathematics_is_typeset(page):
     formulas = page.locator("main .math").count()
     assert page.locator("main .math mjx-container").count() >= formulas
     assert page.locator("main .math mjx-assistive-mml").count() >= formulas
-    assert page.locator("mjx-merror").evaluate_all("es => es.map(e => e.title)") == []
+    errors = "errors => errors.map(e => e.dataset.mjxError)"
+    assert page.locator("mjx-merror").evaluate_all(errors) == []
     text = """() => { const main = document.querySelector("main").cloneNode(true);
         main.querySelectorAll("pre, code, script").forEach(e => e.remove());
         return main.textContent }"""
