@@ -8,13 +8,16 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_array_api_obj
+from array_api_compat import device, is_array_api_obj
+
+from seqlib._arrays import array_namespace
 
 KINDS = {
     "float": ("real floating", "floats"),
     "int": ("integral", "integers"),
     "bool": ("bool", "booleans"),
 }
+_KNOWN: dict[tuple, bool] = {}  # asked at every call, so asked once a type
 
 
 def shapes(**arrays: tuple[Any, ...]) -> dict[str, int]:
@@ -56,9 +59,15 @@ def _check_kind(name: str, array: Any, kind: str) -> None:
         raise TypeError(
             f"{name} must be an array (of numpy or torch), got {type(array).__name__}"
         )
-    dtype, words = KINDS[kind]
-    if not array_namespace(array).isdtype(array.dtype, dtype):
-        raise TypeError(f"{name} must hold {words}, got {array.dtype}")
+    if not _is_kind(array, kind):
+        raise TypeError(f"{name} must hold {KINDS[kind][1]}, got {array.dtype}")
+
+
+def _is_kind(array: Any, kind: str) -> bool:
+    key = type(array), array.dtype, kind
+    if key not in _KNOWN:
+        _KNOWN[key] = array_namespace(array).isdtype(array.dtype, KINDS[kind][0])
+    return _KNOWN[key]
 
 
 def _check_axes(name: str, array: Any, axes: list[str], sizes: dict[str, int]) -> None:
@@ -79,6 +88,8 @@ def _check_axes(name: str, array: Any, axes: list[str], sizes: dict[str, int]) -
 
 
 def _check_alike(name: str, array: Any, first: str, reference: Any) -> None:
+    if array is reference:
+        return
     libraries = [
         array_namespace(a).__name__.rpartition(".")[2] for a in (reference, array)
     ]
@@ -90,9 +101,7 @@ def _check_alike(name: str, array: Any, first: str, reference: Any) -> None:
         raise ValueError(
             f"{name} must be on {device(reference)} as {first} is, got {device(array)}"
         )
-    floats = all(
-        array_namespace(a).isdtype(a.dtype, "real floating") for a in (array, reference)
-    )
+    floats = _is_kind(array, "float") and _is_kind(reference, "float")
     if floats and array.dtype != reference.dtype:
         raise ValueError(
             f"{name} must hold {reference.dtype} as {first} does, got {array.dtype}"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Protocol
+from typing import Protocol
 
+from seqlib._arrays import Array, State
 from seqlib._check import shapes
-
-Array = Any
-State = tuple[Array, ...]
 
 
 class Sizes(Protocol):

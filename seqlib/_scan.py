@@ -8,15 +8,11 @@ truly depends on the step before stays inside.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from array_api_compat import array_namespace
-
+from seqlib._arrays import Array, State, array_namespace
 from seqlib._params import names_of
 from seqlib.functional import linear
-
-Array = Any
-State = tuple[Array, ...]
 
 
 class Cell(NamedTuple):

@@ -11,14 +11,12 @@ a backward pass where dout has not the shape, library or float type of the resul
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_torch_array
+from array_api_compat import device, is_torch_array
 
+from seqlib._arrays import Array, array_namespace
 from seqlib._check import generator, gradient, in_range, number, one_of, shapes, whole
-
-Array = Any
 
 
 def sigmoid(x: Array) -> tuple[Array, Array]:

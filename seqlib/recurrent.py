@@ -7,20 +7,17 @@ they are stacked in layers and directions.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from seqlib import rnn
+from seqlib._arrays import Array, State, array_namespace
 from seqlib._check import generator, gradient, number, one_of, whole
 from seqlib._params import check, check_state, names_of
 from seqlib._scan import Cell, scan, scan_backward
 from seqlib.functional import dropout as drop
 from seqlib.functional import dropout_backward
-
-Array = Any
-State = tuple[Array, ...]
 
 
 def _simple(activation: str) -> Cell:

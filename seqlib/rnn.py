@@ -10,14 +10,9 @@ with f = tanh unless said. A batch stacks vectors as rows, hence `x @ W.T` below
 
 from __future__ import annotations
 
-from typing import Any
-
-from array_api_compat import array_namespace
-
+from seqlib._arrays import Array, array_namespace
 from seqlib._check import gradient, one_of, shapes
 from seqlib.functional import linear, linear_backward, sigmoid
-
-Array = Any
 
 ACTIVATIONS = {
     "tanh": lambda z: array_namespace(z).tanh(z),
