@@ -94,6 +94,15 @@ def test_the_papers_name_commands_that_make_knows():
         assert set(said) <= set(targets()), name
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_what_the_papers_point_to_is_there(name):
+    text = read(name)
+    links = set(re.findall(r"\]\((?!https?:)([^)#\s]+)", text))
+    folders = set(re.findall(r"`([\w/.]+/)`", text))
+    missing = {x for x in links | folders if not (ROOT / x).exists()}
+    assert not missing
+
+
 def test_ci_runs_the_two_commands_of_the_readme():
     block = re.search(r"```\n(make .*?)```", read("README.md"), re.DOTALL)[1]
     assert [line.split("#")[0].strip() for line in block.splitlines()] == COMMANDS
