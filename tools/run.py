@@ -61,10 +61,12 @@ def run(path: Path, package: Path, say=lambda text: None) -> float:
 
 def execute(notebook, name: str, say) -> None:
     """Run all cells in a fresh kernel, in an empty folder."""
-    cells = notebook.cells
+    at = 1
 
     def progress(cell, cell_index):
-        say(f"{name}: cell {cell_index + 1} of {len(cells)}")
+        nonlocal at
+        at = cell_index + 1
+        say(f"{name}: cell {at} of {len(notebook.cells)}")
 
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(
@@ -88,13 +90,7 @@ def execute(notebook, name: str, say) -> None:
             reason = "the kernel died"
         else:
             return
-    ran = [i for i, cell in enumerate(cells, 1) if cell.get("execution_count")]
-    failed = [i for i, cell in enumerate(cells, 1) if _error(cell)]
-    raise FailedError(f"{name}, cell {(failed or ran or [1])[-1]}: {reason}")
-
-
-def _error(cell) -> bool:
-    return any(o.output_type == "error" for o in cell.get("outputs", []))
+    raise FailedError(f"{name}, cell {at}: {reason}")
 
 
 def clean(notebook) -> None:
