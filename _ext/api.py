@@ -28,14 +28,15 @@ def describe(app, what, name, obj, options, lines):
     lines[:] = found
 
 
-def skip_aliases(app, what, name, obj, skip, options):
-    """Leave out the fields of a NamedTuple; its docstring tells what they are."""
+def skip_made(app, what, name, obj, skip, options):
+    """Leave out what a NamedTuple was given by Python; its docstring says it all."""
     docstring = getattr(obj, "__doc__", None) or ""
-    return True if docstring.startswith("Alias for field number") else None
+    made = name == "__new__" or docstring.startswith("Alias for field number")
+    return True if made else None
 
 
 def setup(app):
     """Register with Sphinx."""
     app.connect("autodoc-process-docstring", describe, priority=400)  # then napoleon
-    app.connect("autodoc-skip-member", skip_aliases)
+    app.connect("autodoc-skip-member", skip_made)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,7 +18,7 @@ from notebooks import TAG, Notebook, Package, Record
 
 import seqlib
 from seqlib._expressions import Call
-from seqlib.ledger import ERRATUM, NUMBER, line
+from seqlib.ledger import ERRATUM, NUMBER, page_line
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ def _doubts(
         ]
     if tag not in {equation.tag for equation in book.equations}:
         return [f"({tag}) is ticked, but no equation above has this number"]
-    if record.text != line(record.kind, tag, record.by, record.within):
+    shown = (record.text, record.html)
+    if shown != page_line(record.kind, tag, record.by, record.within):
         return [f"the output of ({tag}) says something else than its record"]
     here = [call for cell, call in book.calls if cell == record.cell]
     calls = [call for call in here if isinstance(call, Call) and call.tag == tag]
@@ -159,6 +160,10 @@ def inspect(root: Path, package: Path | None = None) -> Ledger:
                 sentence = f"({tag}) is displayed already in {seen[tag]}"
                 problems.append(Problem(book.name, equation.cell, sentence))
             seen.setdefault(tag, place)
+    for book in others:
+        for equation in book.equations:
+            sentence = f"({equation.tag}) is numbered, but only chapters can tick it"
+            problems.append(Problem(book.name, equation.cell, sentence))
     for book in chapters + others:
         for cell, tag in book.references:
             if tag not in seen:
@@ -175,7 +180,9 @@ def main() -> int:
     for problem in ledger.problems:
         print(problem)
     if not ledger.problems:
-        print(f"{len(ledger.places)} equations, all verified")
+        errata = sum(bool(re.fullmatch(ERRATUM, tag)) for tag in ledger.places)
+        equations = len(ledger.places) - errata
+        print(f"{equations} equations verified, {errata} misprints refuted")
     return bool(ledger.problems)
 
 

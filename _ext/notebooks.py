@@ -44,6 +44,7 @@ class Record:
     cell: int
     digests: dict[str, str]
     text: str
+    html: str
 
 
 class Package:
@@ -203,8 +204,13 @@ class Notebook:
                 record = output.get("data", {}).get(MIME)
                 if record is not None:
                     digests = output.get("metadata", {}).get("seqlib", {})
-                    text = "".join(output["data"].get("text/plain", ""))
-                    found.append(Record(**record, cell=i, digests=digests, text=text))
+                    text, html = (
+                        "".join(output["data"].get(kind, ""))
+                        for kind in ("text/plain", "text/html")
+                    )
+                    found.append(
+                        Record(**record, cell=i, digests=digests, text=text, html=html)
+                    )
         return found
 
     def digests(self, tag: str, cell: int, package: Package) -> dict[str, str]:

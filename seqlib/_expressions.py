@@ -13,12 +13,13 @@ from hashlib import sha256
 # fmt: off
 COPYING_METHODS = {
     "copy", "clone", "detach", "numpy", "cpu", "contiguous", "astype", "float",
-    "double", "item", "tolist", "to", "requires_grad_", "type",
+    "double", "item", "tolist", "to", "requires_grad_", "type", "reshape", "ravel",
+    "flatten", "squeeze", "unsqueeze", "view", "round",
 }
 COPYING_FUNCTIONS = {
     "array", "asarray", "asanyarray", "ascontiguousarray", "copy", "clone", "deepcopy",
     "tensor", "as_tensor", "from_numpy", "from_dlpack", "float", "list", "tuple",
-    "positive",
+    "positive", "round", "squeeze", "atleast_1d", "atleast_2d",
 }
 # fmt: on
 NEUTRAL = {ast.Add: 0, ast.Sub: 0, ast.Mult: 1, ast.Div: 1, ast.Pow: 1}
@@ -49,6 +50,7 @@ class Source:
     def __init__(self) -> None:
         self.names: dict[str, str] = {}  # name -> fingerprint
         self.parts: dict[str, list[str]] = {}  # a list's fingerprint -> its elements'
+        self.constants: set[str] = set()  # fingerprints of plain numbers
         self.clock = 0  # counts assignments and statements that may change an object
 
     def calls(self, code: str) -> list[Call]:
@@ -77,14 +79,16 @@ class Source:
             self._assign(statement)
 
     def _read(self, call: ast.Call) -> Call:
-        arguments = dict(zip(("tag", "left", "right"), call.args, strict=False))
+        given = [a for arg in call.args for a in _unpacked(arg)]
+        arguments = dict(zip(("tag", "left", "right"), given, strict=False))
         arguments |= {SIDES.get(k.arg, k.arg): k.value for k in call.keywords if k.arg}
         tag = getattr(arguments.get("tag"), "value", None)  # of a constant
         twice = None
         if "left" in arguments and "right" in arguments:
             left, right = self.key(arguments["left"]), self.key(arguments["right"])
             a, b = self.parts.get(left, [left]), self.parts.get(right, [right])
-            if left == right or any(x == y for x, y in zip(a, b, strict=False)):
+            same = {x for x, y in zip(a, b, strict=False) if x == y} - self.constants
+            if left == right or same:
                 twice = ast.unparse(arguments["left"])
         return Call(called(call), call, tag if isinstance(tag, str) else None, twice)
 
@@ -109,6 +113,8 @@ class Source:
         digest = "#" + sha256("\n".join(parts).encode()).hexdigest()
         if isinstance(node, ast.List | ast.Tuple):
             self.parts[digest] = elements
+        if isinstance(node, ast.Constant):
+            self.constants.add(digest)
         return digest
 
     def _assign(self, statement: ast.stmt) -> None:
@@ -164,6 +170,14 @@ class Source:
 BLOCKS = ("body", "orelse", "finalbody")
 
 
+def _unpacked(argument: ast.expr) -> list[ast.expr]:
+    """Return the arguments that stand in a literal `*(a, b)`."""
+    match argument:
+        case ast.Starred(value=ast.Tuple(elts=inner) | ast.List(elts=inner)):
+            return inner
+    return [argument]
+
+
 def called(node: ast.Call) -> str:
     """Return the last name of what is called: `verify` for `ledger.verify(…)`."""
     function = node.func
@@ -201,10 +215,8 @@ def _inside(node: ast.AST) -> ast.AST | None:
             op=ast.USub(), operand=ast.UnaryOp(op=ast.USub(), operand=inner)
         ):
             return inner
-        case ast.Subscript(value=inner, slice=index) if ast.unparse(index) in (
-            ":",
-            "...",
-            "()",
+        case ast.Subscript(value=inner, slice=index) if set(ast.unparse(index)) <= set(
+            ":,. ()"
         ):
             return inner
         case ast.Attribute(value=ast.Attribute(value=inner, attr="T"), attr="T"):

@@ -179,16 +179,22 @@ def _written_twice(frame: FrameType) -> str | None:
     return None
 
 
+def page_line(kind: str, tag: str, by: str, within: float) -> tuple[str, str]:
+    """Return the line as text and as HTML."""
+    text = line(kind, tag, by, within)
+    name = {"verify": "verified", "refute": "refuted"}[kind]
+    html = f'<div class="seqlib-{name}"><b>{text[0]}</b>{escape(text[1:])}</div>'
+    return text, html
+
+
 def _record(kind: str, tag: str, by: str, within: float) -> None:
     """Show the line; in a notebook, with the record that the book reads."""
-    text = line(kind, tag, by, within)
+    text, html = page_line(kind, tag, by, within)
     shell = "IPython" in sys.modules and sys.modules["IPython"].get_ipython()
     if not shell:
         print(text)
         return
     from IPython.display import display
 
-    name = {"verify": "verified", "refute": "refuted"}[kind]
-    html = f'<div class="seqlib-{name}"><b>{text[0]}</b>{escape(text[1:])}</div>'
     record = {"tag": tag, "kind": kind, "by": by, "within": within}
     display({"text/plain": text, "text/html": html, MIME: record}, raw=True)

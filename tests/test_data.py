@@ -127,6 +127,19 @@ def test_pad_explains(sequences, sentence):
         pad(sequences)
 
 
+@pytest.mark.parametrize("value", [0.5, np.nan])
+def test_pad_never_rounds_the_filling(value):
+    with pytest.raises(ValueError, match="value must be whole, as the sequences are"):
+        pad([[1], [1, 2]], value=value)
+
+
+def test_what_is_no_text_and_no_generator():
+    with pytest.raises(TypeError, match="text must be a string, got NoneType"):
+        tokens(None)
+    with pytest.raises(TypeError, match="rng must be a numpy generator"):
+        film_reviews(1, 0)
+
+
 def test_reviews_mean_what_their_label_says():
     reviews = film_reviews(400, np.random.default_rng(1))
     for words, label in reviews:

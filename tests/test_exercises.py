@@ -4,6 +4,7 @@ import copy
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -121,6 +122,17 @@ def test_no_solution_leaks(solution, path):
         for line in filter(None, map(str.strip, secret.splitlines())):
             assert line not in yours.source
     assert all(not c.outputs and c.execution_count is None for c in code(theirs))
+
+
+@pytest.mark.parametrize(("solution", "path"), PAIRS)
+def test_no_cell_gives_away_another_cells_solution(solution, path):
+    given = ["\n".join(map(str.strip, c.source.splitlines())) for c in code(read(path))]
+    for cell in code(read(solution)):
+        _, _, secret = cell.source.partition(BEGIN)
+        lines = [line.strip() for line in secret.partition(END)[0].splitlines()]
+        for pair in pairwise(filter(None, lines)):
+            text = "\n".join(pair)
+            assert len(text) < 30 or not any(text in other for other in given), text
 
 
 @pytest.mark.parametrize(("_", "path"), PAIRS)

@@ -262,7 +262,13 @@ def renamed(output):
     return [output]
 
 
+def decreed(output):
+    output.data["text/html"] = output.data["text/html"].replace("6.1", "6.9")
+    return [output]
+
+
 HANDS = {
+    "a page's line typed over": (decreed, "the output of (6.1) says something else"),
     "an output taken out": (drop("6.1"), "(6.1) has no stored output" + STALE),
     "a record typed by hand": (without_digests, "(6.1) was not put there by a run"),
     "a digest taken out": (one_digest_less, "(6.1) was not put there by a run"),
@@ -277,6 +283,14 @@ def test_outputs_changed_by_hand_are_seen(project, what):
     change, sentence = HANDS[what]
     project.outputs(change)
     assert sentence in "\n".join(project.problems())
+
+
+def test_a_number_outside_the_chapters_is_seen(project):
+    page = project.root / "appendices" / "notation.md"
+    page.parent.mkdir()
+    page.write_text(f"# Notation\n\n{EQUATION}\n")
+    (problem,) = project.problems()
+    assert problem.endswith("(6.1) is numbered, but only chapters can tick it")
 
 
 def test_an_edit_of_seqlib_after_the_tick_is_seen(project):

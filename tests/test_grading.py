@@ -274,6 +274,21 @@ def leave(dh, h, W_hh):
     sys.exit()
 
 
+def endless():
+    a = []
+    a.append(a)
+    return a
+
+
+class Speechless(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+def speechless(dh, h, W_hh):
+    raise Speechless
+
+
 class Liar:
     def __eq__(self, other):
         return True
@@ -306,6 +321,8 @@ class Liar:
         (lambda dh, h, W: (dh + 1j, h), "dz must hold real numbers, got complex128"),
         (lambda dh, h, W: (dh * np.nan, h), "got nan ("),
         (lambda dh, h, W: ([[1], [1, 2]], h), "dz must be an array of shape ("),
+        (lambda *a: endless(), "must return arrays, not a list that holds itself"),
+        (speechless, "raised Speechless"),
         (np.add, "it raised ValueError: operands could not be broadcast"),
         (len, "it must take the arguments (dh, h, W_hh), yours takes (obj)"),
     ],
@@ -328,6 +345,15 @@ def test_success_is_one_line(capsys):
 def test_an_unknown_id(id):
     with pytest.raises(ValueError, match=r"no exercise 6-99, only 6-1 to|like \"6-1\""):
         check(id, len)
+
+
+def test_half_precision_is_no_excuse():
+    from seqlib.grading.exercises.bptt.one_step import step_backward
+
+    def sloppy(*args):
+        return [np.asarray(1.006 * a, np.float16) for a in step_backward(*args)]
+
+    assert "dz has a wrong value" in message("6-1", sloppy)
 
 
 def test_partial_credit_by_aspect():

@@ -157,6 +157,10 @@ SAME = [
     "[f(x)], (f(x.copy()),)",
     "right=x, left=x.copy()",
     "x, (y := x.copy())",
+    "x.copy().reshape(x.shape), x",
+    "x[:, :], x",
+    "np.round(x, 6), x.ravel()",
+    "*(x, x.copy())",
 ]
 ALIASES = [
     "y = x.copy()\n@ x, y",
@@ -198,6 +202,8 @@ DIFFERENT = [
     "@ x[:, 0], x",
     "@ np.exp(x), np.log(x)",
     "@ f(*x), f(x)",
+    "@ [1e9, f(x)], [1e9, g(x)]",
+    "@ x[:, 0], x[:, 1]",
 ]
 
 

@@ -263,3 +263,8 @@ def test_the_whole_project_goes_there_and_back(tmp_path):
     address.change(here, tmp_path)
     for path, text in before.items():
         assert (tmp_path / path.relative_to(ROOT)).read_bytes() == text.encode()
+
+
+@pytest.mark.parametrize("repo", ["a/b", "ada/ada.github.io", "pytorch/pytorch"])
+def test_no_likely_address_is_refused(repo):
+    assert not any(repo in text for text in address.texts(ROOT).values())

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqlib._check import generator, whole
+
 PRAISE = ("good", "great", "clever", "funny")
 BLAME = ("bad", "dull", "clumsy", "boring")
 SUBJECTS = ("film", "plot", "cast", "music")
@@ -43,7 +45,7 @@ def film_reviews(count: int, rng: np.random.Generator) -> list[Review]:
     "not" ("is not good"); so the adjectives alone do not tell praise from blame.
     """
     reviews = []
-    for _ in range(_positive(count)):
+    for _ in range(_positive(count, rng)):
         label = int(rng.integers(2))
         words = ["the", str(rng.choice(SUBJECTS)), "is", *_statement(label, rng)]
         if rng.integers(2):
@@ -72,7 +74,7 @@ def missing_pronouns(
     if not 0 <= between <= len(FILLERS):
         raise ValueError(f"between must be 0 to {len(FILLERS)}, got {between}")
     texts = []
-    for _ in range(_positive(count)):
+    for _ in range(_positive(count, rng)):
         answer = ("him", "her")[rng.integers(2)]
         other = str(rng.choice(NAMES["him"] + NAMES["her"]))
         name = str(rng.choice([n for n in NAMES[answer] if n != other]))
@@ -88,7 +90,7 @@ def missing_pronouns(
     return texts
 
 
-def _positive(count: int) -> int:
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}")
+def _positive(count: int, rng: np.random.Generator) -> int:
+    whole("count", count, 1)
+    generator("rng", rng)
     return count

@@ -19,6 +19,8 @@ def tokens(text: str) -> list[str]:
 
     Names in angle brackets (`<eos>`) and a gap (`___`) stay whole.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"text must be a string, got {type(text).__name__}")
     return re.findall(r"<\w+>|_+|'?[^\W_]+|[^\w\s]", text.lower().replace("’", "'"))
 
 
@@ -118,7 +120,8 @@ def pad(sequences: Sequence[Any], value: float = 0) -> tuple[np.ndarray, np.ndar
     Raises
     ------
     ValueError
-        There is no sequence, one is empty, or their vectors differ in size.
+        There is no sequence, one is empty, their vectors differ in size, or `value`
+        is a fraction among whole numbers.
     """
     rows = [np.asarray(row) for row in sequences]
     if not rows:
@@ -133,7 +136,10 @@ def pad(sequences: Sequence[Any], value: float = 0) -> tuple[np.ndarray, np.ndar
             )
     lengths = np.array([len(row) for row in rows])
     mask = np.arange(lengths.max()) < lengths[:, None]  # (B, T)
-    array = np.full((*mask.shape, *rows[0].shape[1:]), value, np.result_type(*rows))
+    kind = np.result_type(*rows)
+    if kind.kind in "biu" and value != int(np.nan_to_num(value)):
+        raise ValueError(f"value must be whole, as the sequences are, got {value}")
+    array = np.full((*mask.shape, *rows[0].shape[1:]), value, kind)
     for out, row in zip(array, rows, strict=True):
         out[: len(row)] = row
     return array, mask

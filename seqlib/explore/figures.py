@@ -105,13 +105,13 @@ def figure(picture: str, alt: str, caption: str) -> str:
     )
 
 
-def as_figure(fig: Any, maker: str = "show") -> Figure:
+def as_figure(fig: Any, maker: str = "show needs") -> Figure:
     """`fig`, if it is a figure; otherwise a sentence that says what it is."""
     from matplotlib.figure import Figure
 
     if not isinstance(fig, Figure):
         kind = type(fig).__name__
-        raise TypeError(f"{maker} needs a matplotlib Figure, got {kind}")
+        raise TypeError(f"{maker} a matplotlib Figure, got {kind}")
     return fig
 
 

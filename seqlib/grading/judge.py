@@ -120,7 +120,9 @@ def _alike(
 def _unlike(names: Sequence[str], case: Case, right: Tree, got: Tree) -> str:
     if text := difference(names, right, got, values=False):
         return text
-    width = shortest_float(plain(case.args), got)
+    given, width = plain(case.args), shortest_float(plain(case.args), got)
+    if shortest_float(given, None) > 2:
+        width = max(width, 4)  # who was not given half precision need not return it
     if case.view is not None:
         right, got = (plain(case.view(tree)) for tree in (right, got))
         names = [f"{case.view.__name__} of {names[0]}"]

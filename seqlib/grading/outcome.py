@@ -53,6 +53,8 @@ def call(function: Callable[..., Any], case: Case) -> Outcome:
         return Outcome(plain(result), plain(args))
     except NotDataError as error:
         return Outcome(problem=f"it must return {error}")
+    except RecursionError:
+        return Outcome(problem="it must return arrays, not a list that holds itself")
 
 
 def plain(value: Any) -> Tree:
@@ -83,7 +85,10 @@ def _a(value: Any) -> str:
 
 
 def _short(error: BaseException) -> str:
-    what = " ".join(str(error).split()).rstrip(".")
+    try:
+        what = " ".join(str(error).split()).rstrip(".")
+    except Exception:
+        what = ""  # an error whose own message fails
     what = f"{type(error).__name__}: {what}" if what else type(error).__name__
     return what if len(what) < 200 else what[:200] + "…"
 
