@@ -267,7 +267,8 @@ SENTENCES = [
     (
         recurrent,
         {"kind": "gnu"},
-        "kind must be one of 'rnn', 'rnn_relu', 'rnn_logistic', got 'gnu'",
+        "kind must be one of 'rnn', 'rnn_relu', 'rnn_logistic', 'lstm', 'gru', "
+        "'gru_before', got 'gnu'",
     ),
     (recurrent, {"x": A}, "x must have shape (B, T, D=3), got (2, 3)"),
     (
