@@ -110,12 +110,11 @@ def sum_to(gradient: Array, shape: tuple[int, ...]) -> Array:
     """Sum a gradient over the axes along which this shape was broadcast."""
     xp = array_namespace(gradient)
     extra = gradient.ndim - len(shape)
-    if axes := tuple(range(extra)):
-        gradient = xp.sum(gradient, axis=axes)
-    grown = [i for i, n in enumerate(shape) if n == 1 and gradient.shape[i] != 1]
+    aligned = (1,) * extra + shape
+    grown = [i for i, n in enumerate(aligned) if n == 1 and gradient.shape[i] != 1]
     if grown:
         gradient = xp.sum(gradient, axis=tuple(grown), keepdims=True)
-    return xp.reshape(gradient, shape)  # numpy's sum over everything is no array
+    return xp.reshape(gradient, shape)
 
 
 def is_array(value: Any) -> bool:

@@ -46,7 +46,7 @@ def sinusoidal_backward(dout: Array, cache: tuple) -> Array:
     gradient("dout", dout, out, out.shape)
     xp = array_namespace(out)
     turned = out[..., 1::2] * dout[..., ::2] - out[..., ::2] * dout[..., 1::2]
-    return xp.reshape(xp.sum(turned * f, axis=-1), out.shape[:-1])
+    return xp.sum(turned * f, axis=-1, keepdims=True)[..., 0]
 
 
 def learned(x: Array, weight: Array, start: int = 0) -> tuple[Array, tuple]:
