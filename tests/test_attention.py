@@ -473,6 +473,31 @@ def test_multi_head_by_differences_and_the_masks_gradient(shape, extra):
     assert (again != dquery).any()  # the weights' gradient was no zero
 
 
+@pytest.mark.parametrize("memory", [False, True])
+def test_three_weights_do_what_the_packed_one_does(memory):
+    rng = np.random.default_rng(0)
+    module = layer(rng, 4, 2, {})
+    packed = {k: p.detach().numpy() for k, p in module.state_dict().items()}
+    rows = np.split(packed["in_proj_weight"], 3)
+    names = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
+    apart = {k: a for k, a in packed.items() if k != "in_proj_weight"}
+    apart |= dict(zip(names, rows, strict=True))
+    x, key, dout = rng.normal(size=(3, 2, 3, 4))
+    results = []
+    for params in (packed, apart):
+        key = key if memory else None
+        out, cache = multi_head_attention(x, key, None, params, 2)
+        dx, dkey, none, grads, _ = multi_head_attention_backward(dout, cache)
+        assert none is None
+        weights = [grads.pop(n) for n in names if n in grads]
+        grads = (
+            {"in_proj_weight": np.concatenate(weights), **grads} if weights else grads
+        )
+        results.append([out, dx, *([dkey] if memory else []), *grads.values()])
+    for a, b in zip(*results, strict=True):
+        close(a, b)
+
+
 def test_multi_head_with_nothing_to_attend_to():
     rng = np.random.default_rng(0)
     module = layer(rng, 4, 2, {})

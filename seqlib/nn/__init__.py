@@ -5,6 +5,7 @@ from one to the other by its import. Two things differ: `batch_first` is True un
 said, and the gradient comes from our own backward pass unless `backward="autograd"`.
 """
 
+from seqlib.nn._attention import MultiheadAttention
 from seqlib.nn._recurrent import GRU, LSTM, RNN
 
-__all__ = ["GRU", "LSTM", "RNN"]
+__all__ = ["GRU", "LSTM", "RNN", "MultiheadAttention"]
