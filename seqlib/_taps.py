@@ -7,6 +7,7 @@ reading through the taps and backward by adding where they had looked.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any, NamedTuple
@@ -63,7 +64,7 @@ def make_plan(
     for i, axis in enumerate(axes):
         padded = x.shape[2 + i] + before[i] + after[i]
         options = kernel[i], steps[i], apart[i]
-        out.append(positions(name, f"padded {axis}", padded, *options))
+        out.append(positions(name, f"the padded {axis}", padded, *options))
     return Plan(tuple(kernel), steps, apart, before, after, tuple(out))
 
 
@@ -73,7 +74,7 @@ def positions(
     """Count the positions of a kernel along one axis; there must be one at least."""
     span = dilation * (kernel - 1) + 1
     if span > size:
-        raise ValueError(f"{name} must span at most the {where}={size}, got {span}")
+        raise ValueError(f"{name} must span at most {size}, {where}, got {span}")
     return (size - span) // stride + 1
 
 
@@ -119,3 +120,18 @@ def collect(dtaps: Iterable[Array], x: Array, plan: Plan) -> Array:
     for tap, dtap in zip(plan.taps(), dtaps, strict=True):
         dx[tap] += dtap
     return dx[_inside(x, plan)]
+
+
+def columns(x: Array, plan: Plan) -> Array:
+    """Every tap's view of x (B, C, ...), side by side: (B, C * taps, positions)."""
+    xp = array_namespace(x)
+    x = pad(x, plan, 0.0)
+    taps = xp.stack([x[tap] for tap in plan.taps()], axis=2)
+    return xp.reshape(taps, (x.shape[0], -1, math.prod(plan.out)))
+
+
+def columns_backward(dcolumns: Array, x: Array, plan: Plan) -> Array:
+    """Gradient of `columns`: dx, of x's shape."""
+    split = (*x.shape[:2], math.prod(plan.kernel), *plan.out)
+    taps = array_namespace(x).reshape(dcolumns, split)
+    return collect((taps[:, :, k, ...] for k in range(split[2])), x, plan)

@@ -15,7 +15,17 @@ from array_api_compat import device
 
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import gradient, shapes, whole
-from seqlib._taps import Plan, Sizes, collect, each, make_plan, pad, positions
+from seqlib._taps import (
+    Plan,
+    Sizes,
+    collect,
+    columns,
+    columns_backward,
+    each,
+    make_plan,
+    pad,
+    positions,
+)
 
 
 def conv1d(
@@ -143,7 +153,7 @@ def output_size(
     whole("dilation", dilation, 1)
     padded = size + 2 * padding
     return positions(
-        "kernel_size", "padded size", padded, kernel_size, stride, dilation
+        "kernel_size", "the padded size", padded, kernel_size, stride, dilation
     )
 
 
@@ -179,31 +189,21 @@ def _forward(
 ) -> tuple[Array, tuple]:
     xp = array_namespace(x)
     B, O = x.shape[0], weight.shape[0]
-    out = xp.reshape(weight, (O, -1)) @ _columns(x, plan)  # (B, O, positions)
+    out = xp.reshape(weight, (O, -1)) @ columns(x, plan)  # (B, O, positions)
     out = out if bias is None else out + bias[:, None]
     return xp.reshape(out, (B, O, *plan.out)), (x, weight, bias, plan)
 
 
 def _backward(dout: Array, cache: tuple) -> tuple[Array, Array, Array | None]:
     x, weight, bias, plan = cache
-    (B, C), O = x.shape[:2], weight.shape[0]
+    B, O = x.shape[0], weight.shape[0]
     gradient("dout", dout, x, (B, O, *plan.out))
     xp = array_namespace(dout)
     rows = xp.reshape(dout, (B, O, -1))
-    dweight = xp.sum(rows @ _columns(x, plan).mT, axis=0)  # (O, C * taps)
+    dweight = xp.sum(rows @ columns(x, plan).mT, axis=0)  # (O, C * taps)
     dcolumns = xp.reshape(weight, (O, -1)).T @ rows
-    dcolumns = xp.reshape(dcolumns, (B, C, -1, *plan.out))
-    taps = (dcolumns[:, :, k, ...] for k in range(dcolumns.shape[2]))
     dbias = None if bias is None else xp.sum(rows, axis=(0, 2))
-    return collect(taps, x, plan), xp.reshape(dweight, weight.shape), dbias
-
-
-def _columns(x: Array, plan: Plan) -> Array:
-    """Every tap's view of x (B, C, ...), as (B, C * taps, positions)."""
-    xp = array_namespace(x)
-    x = pad(x, plan, 0.0)
-    taps = xp.stack([x[tap] for tap in plan.taps()], axis=2)
-    return xp.reshape(taps, (*x.shape[:1], -1, math.prod(plan.out)))
+    return columns_backward(dcolumns, x, plan), xp.reshape(dweight, weight.shape), dbias
 
 
 def _pool(

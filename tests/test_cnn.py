@@ -375,19 +375,19 @@ SENTENCES = [
         cnn.conv1d,
         ONE,
         {"dilation": 5},
-        "weight must span at most the padded T=5, got 6",
+        "weight must span at most 5, the padded T, got 6",
     ),
     (
         cnn.conv2d,
         TWO,
         {"weight": LARGE},
-        "weight must span at most the padded H=5, got 7",
+        "weight must span at most 5, the padded H, got 7",
     ),
     (
         cnn.conv2d,
         TWO,
         {"dilation": (1, 6), "padding": (0, 1)},
-        "weight must span at most the padded W=6, got 7",
+        "weight must span at most 6, the padded W, got 7",
     ),
     (cnn.conv2d, TWO, {"x": X1}, "x must have shape (B, C=3, H, W), got (2, 3, 5)"),
     (cnn.conv2d, TWO, {"weight": W1}, "weight must have shape (O, C, KH, KW), got"),
@@ -410,7 +410,7 @@ MORE = [
     (cnn.max_pool1d, (X1.astype(int), 2), "x must hold floats, got int64"),
     (cnn.max_pool1d, (X1, 0), "kernel_size must be at least 1, got 0"),
     (cnn.max_pool1d, (X1, True), "kernel_size must be a number, got True"),
-    (cnn.max_pool1d, (X1, 6), "kernel_size must span at most the padded T=5, got 6"),
+    (cnn.max_pool1d, (X1, 6), "kernel_size must span at most 5, the padded T, got 6"),
     (cnn.max_pool1d, (X1, 2, 0), "stride must be at least 1, got 0"),
     (cnn.max_pool1d, (X1, 3, 1, 2), "padding must be at least 0 and at most 1, got 2"),
     (cnn.max_pool1d, (X1, 3, 1, "same"), "padding must be a whole number, got 'same'"),
@@ -418,7 +418,7 @@ MORE = [
     (
         cnn.max_pool2d,
         (X2, (2, 5)),
-        "kernel_size must span at most the padded W=4, got 5",
+        "kernel_size must span at most 4, the padded W, got 5",
     ),
     (
         cnn.max_pool2d,
@@ -434,7 +434,7 @@ MORE = [
     (
         cnn.output_size,
         (5, 3, 1, 0, 3),
-        "kernel_size must span at most the padded size=5, got 7",
+        "kernel_size must span at most 5, the padded size, got 7",
     ),
     (
         cnn.receptive_field,

@@ -131,9 +131,9 @@ def test_autograd_runs_through_the_forward_pass():
 def test_a_threshold_unit(library):
     """It fires at its threshold, here 2, and passes no gradient."""
     A = LIBRARIES[library]
-    x = A(np.array([[1.9, 0], [2, 0], [0, 0.7], [np.nan, 0]], "f4"))
+    x = A(np.array([[1.9, 0], [2, 0], [0, 0.7], [np.nan, 0], [-np.inf, 0]], "f4"))
     y, cache = perceptron(x, A(np.array([[1, 3]], "f4")), A(np.array([-2], "f4")))
-    np.testing.assert_array_equal(to_numpy(y), [[0], [1], [1], [np.nan]])
+    np.testing.assert_array_equal(to_numpy(y), [[0], [1], [1], [np.nan], [0]])
     assert y.dtype == x.dtype
     y, cache = perceptron(x[1:3, :], A(np.array([[1, 3]], "f4")), None)
     for grad in perceptron_backward(y, cache)[:2]:
@@ -376,6 +376,7 @@ WRONG = [
             SQUARE[[0, 1, 1, 2, 3]],  # a corner twice
             PENTAGON[[0, 2, 4, 1, 3]],  # turns one way, but twice round
             np.array([[0.0, 0], [2, 0], [0.5, 0.5], [0, 2]]),  # not convex
+            np.insert(SQUARE, 1, [0.5, 0], axis=0),  # a corner that is none
             np.full((3, 2), np.nan),
         )
     ),
@@ -389,6 +390,11 @@ WRONG = [
         union,
         (polygon(SQUARE), polygon(SQUARE)[:1]),
         "networks must have 2 inputs, 2 layers and 1 output each, got 2, 1 and 4",
+    ),
+    (
+        union,
+        (polygon(SQUARE)[:1], polygon(SQUARE)[:1]),
+        "networks must have 2 inputs, 1 layers and 1 output each, got 2, 1 and 4",
     ),
     (union, (GOOD,), "networks must have a bias in every layer, got None"),
 ]
