@@ -169,6 +169,7 @@ def test_a_wide_beam_finds_what_enumeration_finds(
 ):
     model, eos = Model(seed, V, memory, forbidden), 0 if ends else None
     A, width = LIBRARIES[library], V * (V - ends) ** (max_len - 1)
+    width += max_len if stop is True else 0  # so that early ends do not stop it
     options = (eos, width, max_len, penalty)
     beam, scores = beam_search(model.step, start(A, 2), *options, stop)
     full, referee = exhaustive_search(model.step, start(A, 2), *options)
@@ -269,6 +270,17 @@ def test_early_stopping_may_miss_the_best():
     early, worse = search(True)
     assert early == (2, 3)
     assert worse < best
+
+
+def test_where_short_is_favoured_the_search_does_not_stop_too_soon():
+    """Two have ended before the best, 0 1 2, which is longer; token 2 ends."""
+    step = table([[0, 0.7, 0.3, 0], [0.01, 0, 0.99, 0], [0] * 4, [0.94, 0.01, 0.05, 0]])
+    begin = (None, np.array([3]))
+    tokens, scores = beam_search(step, begin, 2, 2, 8, -1.0)
+    assert cut(tokens[0, 0], 2, 8) == (0, 1, 2)
+    assert scores[0, 0] == pytest.approx(3 * math.log(0.94 * 0.7 * 0.99))
+    wanted = exhaustive_search(step, begin, 2, 2, 8, -1.0)
+    np.testing.assert_allclose(scores, wanted[1], rtol=1e-14)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
