@@ -9,7 +9,7 @@ from seqlib._arrays import Array, array_namespace
 from seqlib._check import generator, gradient, number, shapes, whole
 from seqlib._weigh import weigh, weigh_backward
 from seqlib.functional import linear, linear_backward
-from seqlib.masks import check_mask, is_array, sum_to
+from seqlib.masks import check_masks, sum_to
 
 SEPARATE = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
 OPTIONAL = ("in_proj_bias", "out_proj.bias")
@@ -173,6 +173,13 @@ def check_params(params: dict[str, Array], prefix: str = "") -> int:
     return E
 
 
+def check_heads(num_heads: int, E: int) -> None:
+    """Raise unless E can be cut into so many heads of equal size."""
+    whole("num_heads", num_heads, 1, E)
+    if E % num_heads:
+        raise ValueError(f"num_heads must divide E={E}, got {num_heads}")
+
+
 def _check(
     query: Array,
     key: Array | None,
@@ -184,9 +191,7 @@ def _check(
 ) -> dict[str, int]:
     """Check all of the input; return the sizes B, T, S and E."""
     E = check_params(params)
-    whole("num_heads", num_heads, 1, E)
-    if E % num_heads:
-        raise ValueError(f"num_heads must divide E={E}, got {num_heads}")
+    check_heads(num_heads, E)
     W_o = params["out_proj.weight"]
     n = shapes(**{"out_proj.weight": (W_o, "E E"), "query": (query, "B T E")})
     sizes = [params[name].shape[1] if name in params else E for name in SEPARATE]
@@ -203,12 +208,7 @@ def _check(
         S = shapes(query=(query, "..."), key=(key, axes))["S"]
     if value is not None:
         shapes(query=(query, "..."), value=(value, f"{n['B']} {S} {sizes[2]}"))
-    if key_mask is not None:
-        axes = f"{n['B']} {S}"
-        shapes(query=(query, "..."), key_mask=(key_mask, axes, "bool"))
-    three = mask is not None and is_array(mask) and mask.ndim == 3
-    heads = () if three else (num_heads,)
-    check_mask(mask, query, (n["B"], *heads, n["T"], S))
+    check_masks(query, (n["B"], num_heads, n["T"], S), mask, key_mask)
     return {**n, "S": S}
 
 

@@ -85,25 +85,43 @@ def masked_softmax_backward(dout: Array, cache: tuple) -> tuple[Array, Array | N
     return dscores, None if shape is None else sum_to(dscores, shape)
 
 
-def check_mask(mask: Array | None, like: Array, shape: tuple[int, ...]) -> None:
+def check_mask(
+    mask: Array | None, like: Array, shape: tuple[int, ...], name: str = "mask"
+) -> None:
     """Raise unless `mask` is None or fits scores of this shape and `like`'s type."""
     if mask is None:
         return
     if is_array(mask) and not _bool(mask):
         if not array_namespace(mask).isdtype(mask.dtype, "real floating"):
             raise TypeError(
-                f"mask must hold booleans, True = attend, or floats, which are added, "
-                f"got {mask.dtype}"
+                f"{name} must hold booleans, True = attend, or floats, which are "
+                f"added, got {mask.dtype}"
             )
-        shapes(**{"the scores": (like, "..."), "mask": (mask, "...")})
+        shapes(**{"the input": (like, "..."), name: (mask, "...")})
     else:
-        shapes(**{"the scores": (like, "..."), "mask": (mask, "...", "bool")})
+        shapes(**{"the input": (like, "..."), name: (mask, "...", "bool")})
     got = tuple(mask.shape)
     aligned = zip(got[::-1], shape[::-1], strict=False)
     if len(got) > len(shape) or any(m not in (1, n) for m, n in aligned):
-        raise ValueError(f"mask must broadcast to the scores' {shape}, got {got}")
+        raise ValueError(f"{name} must broadcast to the scores' {shape}, got {got}")
     if not _bool(mask) and not bool(array_namespace(mask).all(mask < math.inf)):
-        raise ValueError("mask must hold finite numbers or -inf, got NaN or +inf")
+        raise ValueError(f"{name} must hold finite numbers or -inf, got NaN or +inf")
+
+
+def check_masks(
+    like: Array,
+    sizes: tuple[int, int, int, int],
+    mask: Array | None,
+    key_mask: Array | None,
+    prefix: str = "",
+) -> None:
+    """Check the two masks of attention in several heads; sizes are (B, H, T, S)."""
+    B, H, T, S = sizes
+    three = mask is not None and is_array(mask) and mask.ndim == 3
+    shape = (B, T, S) if three else (B, H, T, S)
+    check_mask(mask, like, shape, f"{prefix}mask")
+    of_keys = (key_mask, f"{B} {S}?", "bool")
+    shapes(**{"the input": (like, "..."), f"{prefix}key_mask": of_keys})
 
 
 def sum_to(gradient: Array, shape: tuple[int, ...]) -> Array:

@@ -636,12 +636,12 @@ SENTENCES = [
     (
         ours.scaled_dot_product_attention,
         {"mask": np.ones((3, 5), "f4")},
-        "mask must hold float64 as the scores does, got float32",
+        "mask must hold float64 as the input does, got float32",
     ),
     (
         ours.scaled_dot_product_attention,
         {"mask": torch.ones(3, 5).bool()},
-        "mask must come from numpy as the scores does, got torch",
+        "mask must come from numpy as the input does, got torch",
     ),
     (
         ours.additive_attention,
