@@ -537,6 +537,21 @@ def test_multi_head_keeps_float32(library):
         assert array.dtype == x.dtype
 
 
+def test_what_is_made_inside_is_on_the_inputs_device():
+    """The device "meta" computes nothing, but refuses to be mixed with another."""
+    x = torch.ones(2, 3, 4, device="meta")
+    mask = ours.causal_mask(3, x)
+    lengths = torch.ones(2, dtype=torch.int64, device="meta")
+    assert mask.device.type == "meta"
+    module = torch.nn.MultiheadAttention(4, 2, add_bias_kv=True, device="meta")
+    params = {k: p.detach() for k, p in module.state_dict().items()}
+    out, cache = multi_head_attention(
+        x, None, None, params, 2, mask, lengths[:, None] < mask[0], add_zero_attn=True
+    )
+    dx, *_ = multi_head_attention_backward(out, cache)
+    assert dx.device.type == "meta"
+
+
 # Wrong input.
 
 X, M = np.ones((2, 3, 4)), np.ones((2, 5, 4))

@@ -197,6 +197,17 @@ def test_a_layer_goes_on_where_the_last_call_ended():
     np.testing.assert_array_equal(rotary(x[:, 3:], np.array([3.0, 4]))[0], whole[:, 3:])
 
 
+def test_what_is_made_inside_is_on_the_inputs_device():
+    x = torch.ones(2, 3, 4, device="meta")
+    for out, cache, back in (
+        (*sinusoidal(x[0, :, 0], 4), ours.sinusoidal_backward),
+        (*learned(x, x[0], 0), ours.learned_backward),
+        (*rotary(x), ours.rotary_backward),
+    ):
+        back(out, cache)
+        assert out.device.type == "meta"
+
+
 X, W = np.ones((2, 3, 4)), np.ones((5, 4))
 P = np.arange(3.0)
 SENTENCES = [
