@@ -30,6 +30,7 @@ SLOPES = {
 
 def names(layers: Any, activations: Any, name: str = "layers") -> list[str]:
     """Check that layers are pairs, and return each one's activation."""
+    which = f"{name}_activations" if name in "fg" else "activations"
     if not isinstance(layers, list | tuple) or not layers:
         got = "none" if isinstance(layers, list | tuple) else type(layers).__name__
         raise TypeError(f"{name} must be a list of pairs (W, b), got {got}")
@@ -43,22 +44,35 @@ def names(layers: Any, activations: Any, name: str = "layers") -> list[str]:
         activations = [activations] * len(layers)
     if not isinstance(activations, list | tuple) or len(activations) != len(layers):
         wanted = f"a name, or one for each of the {len(layers)} layers"
-        raise ValueError(f"activations must be {wanted}, got {activations!r}")
+        raise ValueError(f"{which} must be {wanted}, got {activations!r}")
     for one in activations:
-        one_of("activations", one, ACTIVATIONS)
+        one_of(which, one, ACTIVATIONS)
     return list(activations)
 
 
 def check(
-    layers: Layers, activations: Activations, **inputs: tuple[Any, ...]
+    layers: Layers,
+    activations: Activations,
+    name: str = "layers",
+    first: str = "D",
+    **inputs: tuple[Any, ...],
 ) -> tuple[list[str], dict[str, int]]:
-    """Check dense layers and their input; D is its features, H1, H2 … the layers'.
+    """Check dense layers, and what is given with them.
 
-    Return each layer's activation, and all sizes.
+    Return each layer's activation, and all sizes: the first layer's inputs under the
+    name in `first`, the layers' units as H1, H2 and so on.
     """
-    chosen = names(layers, activations)
+    chosen = names(layers, activations, name)
     axes: dict[str, tuple[Any, ...]] = {}
     for i, (W, b) in enumerate(layers):
-        axes[f"layers[{i}][0]"] = (W, f"H{i + 1} {f'H{i}' if i else 'D'}")
-        axes[f"layers[{i}][1]"] = (b, f"H{i + 1}?")
+        axes[f"{name}[{i}][0]"] = (W, f"H{i + 1} {f'H{i}' if i else first}")
+        axes[f"{name}[{i}][1]"] = (b, f"H{i + 1}?")
     return chosen, shapes(**axes, **inputs)
+
+
+def add(one: list, other: list) -> list:
+    """Add up two lists of pairs, gradients of the same layers."""
+    return [
+        (W + V, None if b is None else b + c)
+        for (W, b), (V, c) in zip(one, other, strict=True)
+    ]
