@@ -203,7 +203,7 @@ def extend(
         token = xp.where(running, choose(log_probs), eos or 0)
         total = total + gather(log_probs, token[:, None])[:, 0]  # 0 after the end
         tokens.append(token)
-        running = running & (token != end(eos))
+        running = token != end(eos)  # who has ended is given eos again
         if not bool(xp.any(running)):
             break
     return xp.stack(tokens, axis=1), total

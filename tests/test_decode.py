@@ -533,6 +533,8 @@ def test_a_distribution_by_hand():
         p = sampling_distribution(x, top_p=top_p)
         assert np.count_nonzero(p) == kept
         assert p.sum() == pytest.approx(1)
+    exactly = sampling_distribution(np.log([0.5, 0.25, 0.25]), top_p=0.5)
+    assert exactly.tolist() == [1, 0, 0]
     both = sampling_distribution(x, top_k=2, top_p=0.55)  # 4/7 of what top_k leaves
     assert both.tolist() == [0, 1, 0, 0]
     impossible = sampling_distribution(np.array([0.0, -np.inf, 0.0]), 0.5, 3, 1.0)
@@ -598,6 +600,9 @@ def test_what_is_impossible_is_never_drawn():
     rng = Edges(np.random.PCG64(0))
     tokens, _ = sample(table([p] * 5), begin, None, 50, rng)
     assert set(np.unique(tokens)) == {1, 3}
+    tenths = [[0, *[0.1] * 10, 0]] * 12  # which add up to less than 1 in floats
+    tokens, _ = sample(table(tenths), begin, None, 50, rng)
+    assert set(np.unique(tokens)) == {1, 10}
 
 
 # --- the end -------------------------------------------------------------------------
