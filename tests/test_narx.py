@@ -273,6 +273,7 @@ def test_state_space_by_finite_differences_in_float64_and_float32():
     y4, last4, cache = state_space(small[0], *layers, "tanh", "logistic", small[1])
     assert y4.dtype == last4.dtype == np.float32
     close(y4, y, 1e-5)
+    assert state_space(small[0], *layers)[1].dtype == np.float32
     grads = state_space_backward(dy.astype("f4"), None, cache)
     for grad in [grads[0], grads[3], *flat(grads[1]), *flat(grads[2])]:
         assert grad.dtype == np.float32
