@@ -76,20 +76,20 @@ def check(
                     shapes(x=(x, "..."), **{name: (params[name], size)})
     sizes_of_state = (sum(len(layer) for layer in layers), n["B"], H)
     if state is not None:
-        check_state("state", state, cell, ("x", x), sizes_of_state)
+        check_state("state", state, cell.states, ("x", x), sizes_of_state)
     return layers, sizes_of_state
 
 
 def check_state(
     name: str,
     state: State,
-    cell: Sizes,
+    count: int,
     like: tuple[str, Array],
-    sizes: tuple[int, int, int],
+    sizes: tuple[int, ...],
 ) -> None:
-    """Check a state, or a gradient at one, against the sizes (L * directions, B, H)."""
-    if not isinstance(state, tuple) or len(state) != cell.states:
-        arrays = "one array" if cell.states == 1 else f"{cell.states} arrays"
+    """Check a state, or a gradient at one: so many arrays, all of these sizes."""
+    if not isinstance(state, tuple) or len(state) != count:
+        arrays = "one array" if count == 1 else f"{count} arrays"
         got = f"{len(state)}" if isinstance(state, tuple) else type(state).__name__
         raise TypeError(f"{name} must be a tuple of {arrays}, got {got}")
     axes = " ".join(map(str, sizes))

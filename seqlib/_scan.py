@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from seqlib._arrays import Array, State, array_namespace
+from seqlib._gates import by_state
 from seqlib._params import names_of
 from seqlib.functional import linear
 
@@ -23,6 +24,7 @@ class Cell(NamedTuple):
     merge: bool  # may b_hh join b_ih before the loop? (not in a GRU, where r scales it)
     step: Callable  # (a, state, W_hh, b_hh) -> (state, cache)
     step_backward: Callable  # (dstate, cache, W_hh) -> (da, dg, dstate_before)
+    last: Callable | None = None  # cache -> what W_hh's last rows multiplied, if not h
 
 
 class Scan(NamedTuple):
@@ -90,7 +92,8 @@ def scan_backward(
     flat = _flat(da, real)  # (T * B, blocks * H): all steps in one product each
     flat_g = flat if da[0] is dg[0] else _flat(dg, real)
     rows_of_x = xp.reshape(kept.x, (-1, kept.x.shape[-1]))
-    dW_ih, dW_hh = flat.T @ rows_of_x, flat_g.T @ _flat(kept.before)
+    last = None if cell.last is None else _flat([cell.last(c) for c in kept.steps])
+    dW_ih, dW_hh = flat.T @ rows_of_x, by_state(flat_g, _flat(kept.before), last)
     db_ih, db_hh = xp.sum(flat, axis=0), xp.sum(flat_g, axis=0)
     grads = dict(zip(names, (dW_ih, dW_hh, db_ih, db_hh), strict=True))
     grads = {name: grads[name] for name in names if name in params}

@@ -26,8 +26,9 @@ def sigmoid(x: Array) -> tuple[Array, Array]:
     """
     shapes(x=(x, "..."))
     xp = array_namespace(x)
-    e = xp.exp(xp.where(x >= 0, -x, x))  # at most 1: never overflows
-    out = xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
+    zero = xp.zeros_like(x)
+    p, q = xp.exp(xp.minimum(x, zero)), xp.exp(xp.minimum(-x, zero))  # one of them is 1
+    out = p / (p + q)  # exp(x) / (exp(x) + 1) or 1 / (1 + exp(-x)), by the sign of x
     return out, out
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from array_api_compat import device
 
-from seqlib import rnn
+from seqlib import gru, lstm, rnn
 from seqlib._arrays import Array, State, array_namespace
 from seqlib._check import generator, gradient, number, one_of, whole
 from seqlib._params import check, check_state, names_of
@@ -25,10 +25,18 @@ def _simple(activation: str) -> Cell:
     return Cell(1, 1, True, forward, partial(rnn.step_backward, activation=activation))
 
 
+def _gated(reset: str) -> Cell:
+    forward, back, merge, last = gru.FORMS[reset]
+    return Cell(3, 1, merge, forward, back, last)
+
+
 CELLS = {
     "rnn": _simple("tanh"),
     "rnn_relu": _simple("relu"),
     "rnn_logistic": _simple("logistic"),
+    "lstm": Cell(4, 2, True, lstm.step, lstm.step_backward),
+    "gru": _gated("after"),
+    "gru_before": _gated("before"),
 }
 
 
@@ -45,13 +53,15 @@ def recurrent(
 
     Parameters
     ----------
-    kind : "rnn" (tanh), "rnn_relu" or "rnn_logistic"
+    kind : "rnn" (tanh), "rnn_relu", "rnn_logistic", "lstm", "gru" (reset after the
+        product, as torch's) or "gru_before"
     x : (B, T, D) input
-    state : the first state, a tuple of arrays (L * directions, B, H), one for this
-        cell; None starts from zeros
-    params : flat dict with torch's names, `weight_ih_l0` (H, D), `weight_hh_l0` (H, H),
-        `bias_ih_l0`, `bias_hh_l0` (H,), then `_l1` and so on, `_reverse` for the second
-        direction. Depth, directions and biases are read off the names
+    state : the first state, a tuple of arrays (L * directions, B, H): (h,), for "lstm"
+        (h, c); None starts from zeros
+    params : flat dict with torch's names, `weight_ih_l0` (G, D), `weight_hh_l0` (G, H),
+        `bias_ih_l0`, `bias_hh_l0` (G,), then `_l1` and so on, `_reverse` for the second
+        direction; G is H, for a GRU 3H (gates r, z, n), for an LSTM 4H (i, f, g, o).
+        Depth, directions and biases are read off the names
     mask : (B, T) booleans, True where the input is real. On padding the state is held
         and the output is zero, so what stands in the padding never matters
     dropout, rng : probability of zeroing an output between layers, 0 for evaluation,
@@ -71,8 +81,9 @@ def recurrent(
 
     Notes
     -----
-    Equations (5.1) to (5.6) of the book. Sources: Elman (1990); Schuster & Paliwal
-    (1997) for two directions; Graves (2013) for depth.
+    Equations (5.1) to (5.6) of the book. Sources: Elman (1990), Hochreiter &
+    Schmidhuber (1997) and Cho et al. (2014) for the cells; Schuster & Paliwal (1997)
+    for two directions; Graves (2013) for depth.
     """
     one_of("kind", kind, CELLS)
     cell = CELLS[kind]
@@ -144,7 +155,7 @@ def recurrent_backward(
     if isinstance(dstate, tuple):
         dstate = tuple(zeros(sizes) if d is None else d for d in dstate)
     gradient("dy", dy, W, (B, T, H * len(layers[-1])))
-    check_state("dstate", dstate, cell, ("the forward pass", W), sizes)
+    check_state("dstate", dstate, cell.states, ("the forward pass", W), sizes)
     dy = xp.permute_dims(dy, (1, 0, 2))
     grads: dict[str, Array] = {}
     first: list[State] = []  # from the last to the first
@@ -176,8 +187,9 @@ def init_params(
 ) -> dict[str, np.ndarray]:
     """Draw parameters for `recurrent`, float64, uniform in ±1/sqrt(H) as torch does.
 
-    The names and shapes are torch's: `weight_ih_l0` (H, D), `weight_hh_l0` (H, H),
-    `bias_ih_l0` (H,), `bias_hh_l0` (H,), and so on; H = hidden_size, D = input_size.
+    The names and shapes are torch's: `weight_ih_l0` (G, D), `weight_hh_l0` (G, H),
+    `bias_ih_l0` (G,), `bias_hh_l0` (G,), and so on; H = hidden_size, D = input_size,
+    and G is H, 3H for a GRU, 4H for an LSTM.
     Without rng, a numpy generator, each call draws anew. Errors: an unknown kind, a
     size that is no whole number above 0, an rng that is no generator.
     """

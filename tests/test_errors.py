@@ -7,7 +7,9 @@ import torch
 from torch.nn.utils.rnn import pack_sequence
 
 from seqlib import functional as F
-from seqlib.nn import RNN
+from seqlib.gru import gru_cell, gru_cell_backward
+from seqlib.lstm import lstm_cell
+from seqlib.nn import GRU, LSTM, RNN
 from seqlib.recurrent import init_params, recurrent, recurrent_backward
 from seqlib.rnn import rnn_cell, rnn_cell_backward
 
@@ -18,6 +20,13 @@ IDS = np.array([0, 1])
 PARAMS = init_params("rnn", 3, 4, 2, True, np.random.default_rng(0))
 X, STATE, MASK = np.ones((2, 5, 3)), np.ones((4, 2, 4)), np.ones((2, 5), bool)
 WEIGHTS = (np.ones((4, 3)), np.ones((4, 4)), np.ones(4), np.ones(4))
+
+
+def gates(n):
+    weights = np.ones((4 * n, 3)), np.ones((4 * n, 4)), np.ones(4 * n), np.ones(4 * n)
+    return dict(zip(("W_ih", "W_hh", "b_ih", "b_hh"), weights, strict=True))
+
+
 GOOD = {
     F.sigmoid: {"x": A},
     F.softmax: {"x": A},
@@ -33,6 +42,13 @@ GOOD = {
         "h": np.ones((2, 4)),
         **dict(zip(("W_ih", "W_hh", "b_ih", "b_hh"), WEIGHTS, strict=True)),
     },
+    lstm_cell: {
+        "x": A,
+        "h": np.ones((2, 4)),
+        "c": np.ones((2, 4)),
+        **gates(4),
+    },
+    gru_cell: {"x": A, "h": np.ones((2, 4)), **gates(3)},
     recurrent: {
         "kind": "rnn",
         "x": X,
@@ -55,6 +71,7 @@ BACKWARD = {
     F.dropout: F.dropout_backward,
     F.cross_entropy: F.cross_entropy_backward,
     rnn_cell: rnn_cell_backward,
+    gru_cell: gru_cell_backward,
 }
 
 
@@ -267,7 +284,8 @@ SENTENCES = [
     (
         recurrent,
         {"kind": "gnu"},
-        "kind must be one of 'rnn', 'rnn_relu', 'rnn_logistic', got 'gnu'",
+        "kind must be one of 'rnn', 'rnn_relu', 'rnn_logistic', 'lstm', 'gru', "
+        "'gru_before', got 'gnu'",
     ),
     (recurrent, {"x": A}, "x must have shape (B, T, D=3), got (2, 3)"),
     (
@@ -415,7 +433,7 @@ def test_parameters_that_do_not_fit(params, sentence):
 def test_gradients_that_do_not_fit(f):
     out, cache = f(**GOOD[f])
     back, shape = BACKWARD[f], np.shape(out)
-    name = "dh" if f is rnn_cell else "dout"
+    name = "dh" if f in (rnn_cell, gru_cell) else "dout"
     more = np.ones((*shape, 2))
     as_forward = "as the forward pass does, got"
     mixed = np.ones(shape).astype
@@ -538,6 +556,78 @@ def test_the_module(options, arguments, sentence, backward):
     with pytest.raises((ValueError, TypeError)) as caught:
         module(*arguments)
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("backward", ["hand", "autograd"])
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((INPUT[..., :2],), "input must have shape (B, T, D=3), got (2, 5, 2)"),
+        ((INPUT, HX), "hx must be a tuple (h, c), got Tensor"),
+        ((INPUT, (HX,)), "hx must be a tuple (h, c), got 1 arrays"),
+        ((INPUT, (HX, HX, HX)), "hx must be a tuple (h, c), got 3 arrays"),
+        ((INPUT, (HX, None)), "hx[1] must be an array (of numpy or torch), got None"),
+        ((INPUT, (HX, HX[:1])), "hx[1] must have shape (2, B=2, 4), got (1, 2, 4)"),
+        ((INPUT[0], (HX, HX)), "hx[0] must have shape (2, 4), got (2, 2, 4)"),
+        (
+            (INPUT, (HX, HX.double())),
+            "hx[1] must hold torch.float32 as weight_ih_l0 does, got torch.float64",
+        ),
+        ((INPUT, (HX, HX), MASK), "mask must come from torch as weight_ih_l0 does, "),
+    ],
+    ids=str,
+)
+def test_an_lstm(arguments, sentence, backward):
+    module = LSTM(3, 4, 2, backward=backward)
+    with pytest.raises((ValueError, TypeError)) as caught:
+        module(*arguments)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_an_lstms_state_is_a_pair():
+    params = init_params("lstm", 3, 4, 2, True, np.random.default_rng(0))
+    for state, got in (((STATE,), "1"), ((STATE,) * 3, "3"), (STATE, "ndarray")):
+        wanted = "state must be a tuple of 2 arrays, got " + got
+        refuses(TypeError, wanted, recurrent, "lstm", X, state, params)
+    state = STATE, STATE[:1]
+    wanted = "state[1] must have shape (4, 2, 4), got (1, 2, 4)"
+    refuses(ValueError, wanted, recurrent, "lstm", X, state, params)
+    _, _, cache = recurrent("lstm", X, None, params)
+    wanted = "dstate must be a tuple of 2 arrays, got 1"
+    refuses(TypeError, wanted, recurrent_backward, None, (STATE,), cache)
+
+
+def test_parameters_of_another_cell():
+    params = init_params("lstm", 3, 4, rng=np.random.default_rng(0))
+    wanted = "weight_hh_l0 must have shape (12, 4), got (16, 4)"
+    refuses(ValueError, wanted, recurrent, "gru", X, None, params)
+
+
+@pytest.mark.parametrize("cell", [LSTM, GRU])
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"backward": 1}, "backward must be one of 'hand', 'autograd', got 1"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
+        ({"num_layers": 0}, "num_layers must be at least 1, got 0"),
+        ({"input_size": 2.5}, "input_size must be a whole number, got 2.5"),
+    ],
+    ids=str,
+)
+def test_options_of_the_modules_with_gates(cell, options, sentence):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        cell(**{"input_size": 3, "hidden_size": 4, **options})
+    assert str(caught.value) == sentence
+
+
+def test_what_only_one_of_the_modules_knows():
+    wanted = (
+        "proj_size must be 0, got 2: outputs are not projected here, "
+        "so put a Linear layer after the LSTM"
+    )
+    refuses(ValueError, wanted, LSTM, 3, 4, proj_size=2)
+    wanted = "reset must be one of 'after', 'before', got True"
+    refuses(ValueError, wanted, GRU, 3, 4, reset=True)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ HOUSE = [
     "seqlib/functional.py",
     "seqlib/rnn.py",
     "seqlib/recurrent.py",
-    "seqlib/nn.py",
+    "seqlib/nn",
     "seqlib/ledger.py",
     "seqlib/explore",
     "seqlib/grading",

@@ -1,17 +1,24 @@
-"""Recurrence over time against torch.nn.RNN, autograd and finite differences."""
+"""Recurrence over time against torch.nn, autograd and finite differences."""
 
 import itertools
 
 import numpy as np
 import pytest
 import torch
+from array_api_compat import array_namespace
 from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlib.recurrent import init_params, recurrent, recurrent_backward
+from seqlib.recurrent import CELLS, init_params, recurrent, recurrent_backward
 
-KINDS = ("rnn", "rnn_relu", "rnn_logistic")
+KINDS = ("rnn", "rnn_relu", "rnn_logistic", "lstm", "gru", "gru_before")
+MODULES = {  # torch has the other two in no module
+    "rnn": torch.nn.RNN,
+    "rnn_relu": torch.nn.RNN,
+    "lstm": torch.nn.LSTM,
+    "gru": torch.nn.GRU,
+}
 MASKS = ("none", "right", "left", "holes", "one empty")
 
 
@@ -41,7 +48,8 @@ class Problem:
         # Of half the size, so that few units saturate, where 1 - h² loses digits.
         self.params = {k: rng.normal(size=a.shape) / 2 for k, a in self.params.items()}
         self.x = rng.normal(size=(B, T, D))
-        self.state = rng.normal(size=(layers * (1 + both), B, H))
+        rows = layers * (1 + both)
+        self.state = rng.normal(size=(CELLS[kind].states, rows, B, H))
         self.dy = rng.normal(size=(B, T, H * (1 + both)))
         self.dstate = rng.normal(size=self.state.shape)
         self.mask = draw_mask(rng, mask, B, T)
@@ -50,15 +58,16 @@ class Problem:
         """Run forward and backward in one library: y, state, dx, dfirst, grads."""
         params = {k: A(a) for k, a in self.params.items()}
         mask = None if self.mask is None else A(self.mask)
-        first = (A(self.state),) if start else None
-        y, (last,), cache = recurrent(self.kind, A(self.x), first, params, mask)
-        dx, (dfirst,), grads = recurrent_backward(
+        first = tuple(A(s) for s in self.state) if start else None
+        y, last, cache = recurrent(self.kind, A(self.x), first, params, mask)
+        dx, dfirst, grads = recurrent_backward(
             A(self.dy) if dy else None,
-            (A(self.dstate),) if dstate else None,
+            tuple(A(s) for s in self.dstate) if dstate else None,
             cache,
             **options,
         )
-        return y, last, dx, dfirst, grads
+        stack = array_namespace(y).stack
+        return y, stack(last), dx, stack(dfirst), grads
 
     def torchs(self, run, start=True, dy=True, dstate=True):
         """Return the same by torch's autograd through `run`, one sequence at a time.
@@ -76,47 +85,65 @@ class Problem:
         for b in range(B):
             real = torch.tensor(mask[b])
             if real.any():
-                out, h = run(self, x[b, real], state[:, b], params)
-                y[b, real], last[:, b] = out, h
+                out, end = run(self, x[b, real], state[:, :, b], params)
+                y[b, real], last[:, :, b] = out, end
         douts = [torch.tensor(self.dy) * dy, torch.tensor(self.dstate) * dstate]
         dx, dfirst, *grads = by_autograd([y, last], douts, inputs)
         return y, last, dx, dfirst, dict(zip(params, grads, strict=True))
 
 
 def by_module(problem, x, state, params):
-    """One sequence (T, D) through torch.nn.RNN."""
-    nonlinearity = {"rnn": "tanh", "rnn_relu": "relu"}[problem.kind]
-    module = torch.nn.RNN(
+    """One sequence (T, D) through torch.nn's module."""
+    relu = {"nonlinearity": "relu"} if problem.kind == "rnn_relu" else {}
+    module = MODULES[problem.kind](
         x.shape[1],
         problem.H,
         problem.layers,
-        nonlinearity,
         bias="bias_ih_l0" in params,
         bidirectional=problem.both,
         dtype=torch.float64,
+        **relu,
     )
-    return torch.func.functional_call(module, params, (x, state))
+    first = tuple(state) if problem.kind == "lstm" else state[0]
+    y, last = torch.func.functional_call(module, params, (x, first))
+    return y, torch.stack(last) if problem.kind == "lstm" else last[None]
+
+
+def one_step(kind, x, state, W_ih, W_hh, b_ih, b_hh):
+    """One vector's step, each gate by itself, with torch's functions."""
+    h = state[0]
+    if kind.startswith("rnn"):
+        f = {"rnn": torch.tanh, "rnn_relu": torch.relu, "rnn_logistic": torch.sigmoid}
+        return (f[kind](W_ih @ x + W_hh @ h + b_ih + b_hh),)
+    n = 4 if kind == "lstm" else 3
+    W, U, b, d = (a.chunk(n) for a in (W_ih, W_hh, b_ih, b_hh))
+    gates = [W[k] @ x + b[k] + U[k] @ h + d[k] for k in range(n)]
+    if kind == "lstm":
+        i, f, o = (torch.sigmoid(gates[k]) for k in (0, 1, 3))
+        c = f * state[1] + i * torch.tanh(gates[2])
+        return o * torch.tanh(c), c
+    r, z = torch.sigmoid(gates[0]), torch.sigmoid(gates[1])
+    inner = r * (U[2] @ h + d[2]) if kind == "gru" else U[2] @ (r * h) + d[2]
+    return (z * h + (1 - z) * torch.tanh(W[2] @ x + b[2] + inner),)
 
 
 def by_loop(problem, x, state, params):
     """One sequence (T, D), step by step, vector by vector."""
-    f = {"rnn": torch.tanh, "rnn_relu": torch.relu, "rnn_logistic": torch.sigmoid}
-    outs, last, rows = list(x), [], iter(state)
+    outs, last, rows = list(x), [], iter(state.unbind(1))
     for layer in range(problem.layers):
         ways = []
         for way in ("", "_reverse")[: 1 + problem.both]:
-            h, steps = next(rows), []
+            now, steps = tuple(next(rows)), []
             W_ih, W_hh = (params[f"weight_{n}_l{layer}{way}"] for n in ("ih", "hh"))
-            zero = torch.zeros(problem.H).double()
-            b = params.get(f"bias_ih_l{layer}{way}", zero)
-            b = b + params.get(f"bias_hh_l{layer}{way}", zero)
+            zero = torch.zeros(len(W_hh)).double()
+            biases = [params.get(f"bias_{n}_l{layer}{way}", zero) for n in ("ih", "hh")]
             for x_t in outs[::-1] if way else outs:
-                h = f[problem.kind](W_ih @ x_t + W_hh @ h + b)
-                steps.append(h)
+                now = one_step(problem.kind, x_t, now, W_ih, W_hh, *biases)
+                steps.append(now[0])
             ways.append(steps[::-1] if way else steps)
-            last.append(h)
+            last.append(torch.stack(now))
         outs = [torch.cat(hs) for hs in zip(*ways, strict=True)]
-    return torch.stack(outs), torch.stack(last)
+    return torch.stack(outs), torch.stack(last, 1)
 
 
 def agree(ours, theirs, within=1e-12):
@@ -155,7 +182,7 @@ def test_forward_and_backward_agree_with_autograd(
     for A in LIBRARIES.values():
         ours = problem.ours(A, **given_)
         agree(ours, problem.torchs(by_loop, **given_))
-        if kind != "rnn_logistic":
+        if kind in MODULES:
             agree(ours, problem.torchs(by_module, **given_))
 
 
@@ -173,8 +200,9 @@ def test_each_kind_of_mask_and_size(sizes, mask, layers, both):
         agree(problem.ours(), problem.torchs(by_loop))
 
 
-def test_a_long_sequence():
-    problem = Problem(np.random.default_rng(0), "rnn", 2, 100, 3, 4, 2, both=True)
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+def test_a_long_sequence(kind):
+    problem = Problem(np.random.default_rng(0), kind, 2, 100, 3, 4, 2, both=True)
     for a in problem.params.values():
         a *= 0.5
     agree(problem.ours(), problem.torchs(by_module))
@@ -189,8 +217,8 @@ def test_finite_differences(kind, mask):
 
     def loss(x, state, *weights):
         params = dict(zip(names, weights, strict=True))
-        y, (last,), _ = recurrent(kind, x, (state,), params, problem.mask)
-        return np.sum(y * problem.dy) + np.sum(last * problem.dstate)
+        y, last, _ = recurrent(kind, x, tuple(state), params, problem.mask)
+        return np.sum(y * problem.dy) + np.sum(np.stack(last) * problem.dstate)
 
     inputs = [problem.x, problem.state, *problem.params.values()]
     _, _, dx, dfirst, grads = problem.ours()
@@ -217,10 +245,9 @@ def test_what_stands_in_the_padding_never_matters(
     assert (dx[~problem.mask] == 0).all()
 
 
-def test_nan_in_the_padding_does_not_reach_autograd():
-    problem = Problem(
-        np.random.default_rng(3), "rnn", 3, 5, 2, 3, 2, True, mask="right"
-    )
+@pytest.mark.parametrize("kind", KINDS)
+def test_nan_in_the_padding_does_not_reach_autograd(kind):
+    problem = Problem(np.random.default_rng(3), kind, 3, 5, 2, 3, 2, True, mask="right")
     clean = problem.ours()
     problem.x[~problem.mask] = np.nan
     x, state = torch.tensor(problem.x), torch.tensor(problem.state)
@@ -228,19 +255,21 @@ def test_nan_in_the_padding_does_not_reach_autograd():
     inputs = [x, state, *params.values()]
     for tensor in inputs:
         tensor.requires_grad_(True)
-    y, (last,), _ = recurrent("rnn", x, (state,), params, torch.tensor(problem.mask))
+    y, last, _ = recurrent(kind, x, tuple(state), params, torch.tensor(problem.mask))
+    last = torch.stack(last)
     douts = [torch.tensor(problem.dy), torch.tensor(problem.dstate)]
     dx, dfirst, *grads = by_autograd([y, last], douts, inputs)
     agree((y, last, dx, dfirst, dict(zip(params, grads, strict=True))), clean)
 
 
-def test_the_state_is_held_on_padding():
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_state_is_held_on_padding(kind):
     rng = np.random.default_rng(5)
-    problem = Problem(rng, "rnn", 3, 4, 2, 3, 2, True, mask="one empty")
+    problem = Problem(rng, kind, 3, 4, 2, 3, 2, True, mask="one empty")
     empty = np.flatnonzero(~problem.mask.any(axis=1))[0]
     y, last, dx, dfirst, _ = problem.ours()
-    np.testing.assert_array_equal(last[:, empty], problem.state[:, empty])
-    np.testing.assert_array_equal(dfirst[:, empty], problem.dstate[:, empty])
+    np.testing.assert_array_equal(last[:, :, empty], problem.state[:, :, empty])
+    np.testing.assert_array_equal(dfirst[:, :, empty], problem.dstate[:, :, empty])
     assert not y[empty].any()
     assert not dx[empty].any()
 
@@ -252,10 +281,11 @@ def test_a_mask_of_ones_changes_nothing():
     agree(problem.ours(), without, within=1e-15)
 
 
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru", "gru_before"])
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("both", [False, True])
-def test_without_the_gradient_at_the_input(mask, both):
-    problem = Problem(np.random.default_rng(9), "rnn", 2, 4, 3, 2, 2, both, mask=mask)
+def test_without_the_gradient_at_the_input(mask, both, kind):
+    problem = Problem(np.random.default_rng(9), kind, 2, 4, 3, 2, 2, both, mask=mask)
     y, last, dx, dfirst, grads = problem.ours(input_gradient=False)
     assert dx is None
     y_, last_, dx_, dfirst_, grads_ = problem.ours()
@@ -263,11 +293,12 @@ def test_without_the_gradient_at_the_input(mask, both):
     agree((y, last, dx_, dfirst, grads), (y_, last_, dx_, dfirst_, grads_), 0)
 
 
-def test_none_inside_the_gradient_at_the_state_stands_for_zeros():
-    problem = Problem(np.random.default_rng(9), "rnn", 2, 4, 3, 2, 1)
+@pytest.mark.parametrize("kind", KINDS)
+def test_none_inside_the_gradient_at_the_state_stands_for_zeros(kind):
+    problem = Problem(np.random.default_rng(9), kind, 2, 4, 3, 2, 1)
     params = problem.params
-    _, _, cache = recurrent("rnn", problem.x, None, params)
-    dx, _, grads = recurrent_backward(problem.dy, (None,), cache)
+    _, _, cache = recurrent(kind, problem.x, None, params)
+    dx, _, grads = recurrent_backward(problem.dy, (None,) * CELLS[kind].states, cache)
     same, _, grads_ = recurrent_backward(problem.dy, None, cache)
     np.testing.assert_array_equal(dx, same)
     for name in params:
@@ -302,28 +333,30 @@ def test_float32_is_kept_and_nothing_changed(kind, library):
 def test_dropout_between_layers(kind, mask):
     rng = np.random.default_rng(2)
     problem = Problem(rng, kind, 3, 4, 2, 3, 3, True, mask=mask)
-    params, first = problem.params, (problem.state,)
+    params, first = problem.params, tuple(problem.state)
 
     def run(A, p=0.4, seed=0):
         weights = {k: A(a) for k, a in params.items()}
-        arrays = A(problem.x), (A(problem.state),), weights
+        arrays = A(problem.x), tuple(A(s) for s in first), weights
         mask = None if problem.mask is None else A(problem.mask)
         return arrays, recurrent(kind, *arrays, mask, p, np.random.default_rng(seed))
 
     _, (y, last, cache) = run(np.array)
-    dx, (dfirst,), grads = recurrent_backward(problem.dy, (problem.dstate,), cache)
+    dx, dfirst, grads = recurrent_backward(problem.dy, tuple(problem.dstate), cache)
 
     tensors = LIBRARIES["torch"]
-    (x, (h,), weights), _ = run(tensors)
+    (x, _, weights), _ = run(tensors)
+    h = tensors(problem.state)
     inputs = [t.requires_grad_(True) for t in (x, h, *weights.values())]
     mask_ = None if problem.mask is None else tensors(problem.mask)
-    y_, (last_,), _ = recurrent(
-        kind, x, (h,), weights, mask_, 0.4, np.random.default_rng(0)
+    y_, last_, _ = recurrent(
+        kind, x, tuple(h), weights, mask_, 0.4, np.random.default_rng(0)
     )
+    last_ = torch.stack(last_)
     douts = [tensors(problem.dy), tensors(problem.dstate)]
     dx_, dfirst_, *grads_ = by_autograd([y_, last_], douts, inputs)
     wanted = (y_, last_, dx_, dfirst_, dict(zip(weights, grads_, strict=True)))
-    agree((y, last[0], dx, dfirst, grads), wanted)
+    agree((y, np.stack(last), dx, np.stack(dfirst), grads), wanted)
 
     assert (run(np.array, seed=1)[1][0] != y).any()
     np.testing.assert_array_equal(run(np.array)[1][0], y)
@@ -333,7 +366,7 @@ def test_dropout_between_layers(kind, mask):
 
 def test_dropout_spares_a_single_layer():
     problem = Problem(np.random.default_rng(2), "rnn", 3, 4, 2, 3, 1)
-    arguments = "rnn", problem.x, (problem.state,), problem.params
+    arguments = "rnn", problem.x, tuple(problem.state), problem.params
     y, _, _ = recurrent(*arguments, dropout=0.9, rng=np.random.default_rng(0))
     np.testing.assert_array_equal(y, recurrent(*arguments)[0])
 
@@ -354,12 +387,12 @@ def test_dropout_zeroes_whole_and_scales():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_init_params_are_torchs(kind):
-    nonlinearity = "relu" if kind == "rnn_relu" else "tanh"
+    Module = {"gru_before": torch.nn.GRU, **MODULES}.get(kind, torch.nn.RNN)
     for layers, both, bias in itertools.product(
         (1, 2, 3), (False, True), (False, True)
     ):
         params = init_params(kind, 5, 16, layers, both, np.random.default_rng(0), bias)
-        module = torch.nn.RNN(5, 16, layers, nonlinearity, bias, bidirectional=both)
+        module = Module(5, 16, layers, bias=bias, bidirectional=both)
         wanted = {k: tuple(a.shape) for k, a in module.state_dict().items()}
         assert {k: a.shape for k, a in params.items()} == wanted
         assert list(params) == list(wanted)

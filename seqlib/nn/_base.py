@@ -1,9 +1,4 @@
-"""Torch modules: thin holders of parameters around the array functions.
-
-Names, arguments, results and state_dict are torch.nn's, so that a model can be changed
-from one to the other by its import. Two things differ: `batch_first` is True unless
-said, and the gradient comes from our own backward pass unless `backward="autograd"`.
-"""
+"""What RNN, LSTM and GRU share: our backward pass for autograd, and the manners."""
 
 from __future__ import annotations
 
@@ -17,9 +12,8 @@ from torch.nn.utils.rnn import pack_padded_sequence as pack
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from seqlib._check import number, one_of, shapes, whole
-from seqlib.recurrent import recurrent, recurrent_backward
+from seqlib.recurrent import CELLS, recurrent, recurrent_backward
 
-KINDS = {"tanh": "rnn", "relu": "rnn_relu"}
 SIZES = ("input_size", "hidden_size", "num_layers")
 
 
@@ -57,118 +51,126 @@ class ByHand(torch.autograd.Function):
         return None, None, dx, *dfirst, *grads.values()
 
 
-class RNN(torch.nn.RNN):
-    """Elman's recurrent network; arguments, results and state_dict as `torch.nn.RNN`.
+class Recurrent(torch.nn.RNNBase):
+    """What the recurrent modules share: everything but the state's form.
 
-    Parameters
-    ----------
-    input_size, hidden_size, num_layers, nonlinearity, bias, dropout, bidirectional
-        As `torch.nn.RNN`; nonlinearity is "tanh" or "relu".
-    batch_first : True unless said (torch: False), so that input is (B, T, D)
-    backward : "hand" for the book's own backward pass, "autograd" for torch's
-
-    Notes
-    -----
-    Equations (5.1) to (5.6) of the book forward, (6.9) to (6.12) backward. Input may be
-    (B, T, D), (T, D) without a batch, or a PackedSequence; `forward(x, hx, mask=...)`
-    takes a boolean mask (B, T) for ragged batches. Source: Elman (1990).
+    A subclass has torch.nn's class as its second base, which makes the parameters.
     """
+
+    kind: str  # what `recurrent` calls it
+    backward: str
 
     def __init__(
         self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        nonlinearity: str = "tanh",
-        bias: bool = True,
-        batch_first: bool = True,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        backward: str = "hand",
+        sizes: tuple[int, int, int],
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        device: Any,
+        dtype: Any,
+        backward: str,
+        **more: Any,
     ) -> None:
-        sizes = (input_size, hidden_size, num_layers)
         for name, size in zip(SIZES, sizes, strict=True):
             whole(name, size, 1)
-        one_of("nonlinearity", nonlinearity, KINDS)
         one_of("backward", backward, ("hand", "autograd"))
         number("dropout", dropout, 0, 1, below=True)
         super().__init__(
-            input_size,
-            hidden_size,
-            num_layers,
-            nonlinearity=nonlinearity,
+            *sizes,  # type: ignore[arg-type]
             bias=bias,
             batch_first=batch_first,
             dropout=dropout,
             bidirectional=bidirectional,
             device=device,
             dtype=dtype,
+            **more,
         )
         self.backward = backward
 
     def forward(  # type: ignore[override]
-        self, input: Any, hx: Tensor | None = None, mask: Tensor | None = None
-    ) -> tuple[Any, Tensor]:
-        """Return the outputs and the last state, as `torch.nn.RNN` does.
+        self, input: Any, hx: Any = None, mask: Tensor | None = None
+    ) -> tuple[Any, Any]:
+        """Return the outputs and the last state, as torch.nn's module does.
 
         Shapes: input (B, T, D), or (T, B, D) with batch_first=False, (T, D) without a
         batch, or a PackedSequence; hx (L * directions, B, H), without a batch
-        (L * directions, H); mask (B, T) booleans, without a batch (T,), True = real.
-        Errors: a ValueError or TypeError where one of them does not fit.
+        (L * directions, H), and for an LSTM a tuple (h, c) of two such; mask (B, T)
+        booleans, without a batch (T,), True = real. Errors: a ValueError or TypeError
+        where one of them does not fit.
         """
+        y: Any
+        first = self._named(hx)
         if isinstance(input, PackedSequence):
             if mask is not None:
                 raise ValueError("mask must be None: a PackedSequence has its lengths")
-            return self._packed(input, hx)
-        batched = getattr(input, "ndim", 3) != 2
-        if not batched:
-            self._check(input, "T D", hx, "", mask)
-            first = None if hx is None else hx[:, None]
-            y, h = self._run(input[None], first, None if mask is None else mask[None])
-            return y[0], h[:, 0]
-        self._check(input, "B T D" if self.batch_first else "T B D", hx, "B", mask)
-        y, h = self._run(input if self.batch_first else input.transpose(0, 1), hx, mask)
-        return (y if self.batch_first else y.transpose(0, 1)), h
+            y, last = self._packed(input, first)
+        elif getattr(input, "ndim", 3) == 2:
+            self._check(input, "T D", first, "", mask)
+            state = {name: s[:, None] for name, s in first.items()}
+            out = self._run(input[None], state, None if mask is None else mask[None])
+            y, last = out[0][0], tuple(s[:, 0] for s in out[1])
+        else:
+            turned = not self.batch_first
+            self._check(input, "T B D" if turned else "B T D", first, "B", mask)
+            y, last = self._run(input.transpose(0, 1) if turned else input, first, mask)
+            y = y.transpose(0, 1) if turned else y
+        return y, self._as_torch(last)
+
+    def _named(self, hx: Any) -> dict[str, Any]:
+        """Return the first state's arrays, under the names that errors call them."""
+        return {} if hx is None else {"hx": hx}
+
+    def _as_torch(self, state: tuple[Tensor, ...]) -> Any:
+        """Return the state in the form that torch.nn gives it."""
+        return state[0]
 
     def _check(
-        self, input: Any, axes: str, hx: Any, batch: str | int, mask: Any = None
+        self,
+        input: Any,
+        axes: str,
+        first: dict[str, Any],
+        batch: str | int,
+        mask: Any = None,
     ) -> None:
         rows = self.num_layers * (1 + self.bidirectional)
+        wanted = f"{rows} {batch} {self.hidden_size}"
         shapes(
             weight_ih_l0=(self.weight_ih_l0, "G D"),
             input=(input, axes),
-            hx=(hx, f"{rows} {batch} {self.hidden_size}?"),
+            **{name: (s, wanted) for name, s in first.items()},
             mask=(mask, f"{batch} T?", "bool"),
         )
 
     def _packed(
-        self, packed: PackedSequence, hx: Tensor | None
-    ) -> tuple[PackedSequence, Tensor]:
+        self, packed: PackedSequence, first: dict[str, Tensor]
+    ) -> tuple[PackedSequence, tuple[Tensor, ...]]:
         x, lengths = pad_packed_sequence(packed, batch_first=True)
-        self._check(packed.data, "N D", hx, len(lengths))
+        self._check(packed.data, "N D", first, len(lengths))
         mask = (torch.arange(x.shape[1]) < lengths[:, None]).to(x.device)
-        y, h = self._run(x, hx, mask)
+        y, last = self._run(x, first, mask)
         if (order := packed.sorted_indices) is not None:  # longest first, as it came
             y, lengths = y[order], lengths[order.cpu()]
         data = pack(y, lengths, batch_first=True).data
         _, *rest = packed
-        return PackedSequence(data, *rest), h
+        return PackedSequence(data, *rest), last
 
     def _run(
-        self, x: Tensor, hx: Tensor | None, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+        self, x: Tensor, first: dict[str, Tensor], mask: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         params = {name: getattr(self, name) for name in self._flat_weights_names}
-        if hx is None:
+        state = tuple(first.values())
+        if not state:
             rows = self.num_layers * (1 + self.bidirectional)
-            hx = x.new_zeros(rows, x.shape[0], self.hidden_size)
-        options = {"kind": KINDS[self.nonlinearity], "mask": mask, **self._dropout()}
+            zeros = x.new_zeros(rows, x.shape[0], self.hidden_size)
+            state = (zeros,) * CELLS[self.kind].states
+        options = {"kind": self.kind, "mask": mask, **self._dropout()}
         if self.backward == "autograd":
-            y, (h,), _ = recurrent(x=x, state=(hx,), params=params, **options)
-            return y, h
-        return ByHand.apply(options, list(params), x, hx, *params.values())
+            y, last, _ = recurrent(x=x, state=state, params=params, **options)
+        else:
+            names = list(params)
+            y, *last = ByHand.apply(options, names, x, *state, *params.values())
+        return y, tuple(last)
 
     def _dropout(self) -> dict[str, Any]:
         if not (self.training and self.dropout and self.num_layers > 1):

@@ -1,0 +1,82 @@
+"""The check of what a Transformer's block is given, before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from seqlib._arrays import Array
+from seqlib._check import generator, number, one_of, shapes
+from seqlib._multi_head import check_heads
+
+ACTIVATIONS = {"relu": None, "gelu": "none", "gelu_tanh": "tanh"}  # gelu's forms
+Params = dict[str, Array]
+
+
+class Options(NamedTuple):
+    """What all parts of a block have in common."""
+
+    norm_first: bool
+    activation: str
+    eps: float
+    dropout: float
+    rng: np.random.Generator | None
+
+
+def check_block(
+    x: Array,
+    params: Params,
+    attentions: tuple[str, ...],
+    num_heads: int,
+    options: Options,
+) -> tuple[int, int, int]:
+    """Check options, parameters and x of a block; return the sizes B, T, E.
+
+    `attentions` are the prefixes of the block's attentions: there is a layer norm for
+    each, and one for the feed-forward part.
+    """
+    one_of("activation", options.activation, ACTIVATIONS)
+    number("eps", options.eps, 0)
+    number("dropout", options.dropout, 0, 1, below=True)
+    if options.dropout:
+        generator("rng", options.rng)
+    if not isinstance(params, dict):
+        raise TypeError(
+            f"params must be a dict from torch's names to arrays, "
+            f"got {type(params).__name__}"
+        )
+    names = list(_axes(attentions, 1))
+    check_names(params, names, [n for n in names if n.endswith("bias")])
+    first = params["norm1.weight"]
+    E = shapes(**{"norm1.weight": (first, "E")})["E"]
+    check_heads(num_heads, E)
+    axes = _axes(attentions, E)
+    arrays = {name: (params[name], a) for name, a in axes.items() if name in params}
+    arrays = {"norm1.weight": (first, f"{E}"), **arrays}  # the one to be like
+    n = shapes(**arrays, x=(x, f"B T {E}"))
+    return n["B"], n["T"], E
+
+
+def check_names(params: Params, names: Iterable[str], optional: Iterable[str]) -> None:
+    """Raise a ValueError where a name is lacking that must be there, or is strange."""
+    if missing := sorted(set(names) - set(optional) - set(params)):
+        raise ValueError(f"params must hold {', '.join(missing)}, which it lacks")
+    if strange := sorted(map(str, set(params) - set(names))):
+        raise ValueError(f"params must not hold {', '.join(strange)}, unused here")
+
+
+def _axes(attentions: tuple[str, ...], E: int) -> dict[str, str]:
+    """Return the axes of every parameter, under torch's names."""
+    axes = {}
+    for name in attentions:
+        axes[f"{name}.in_proj_weight"] = f"{3 * E} {E}"
+        axes[f"{name}.in_proj_bias"] = f"{3 * E}"
+        axes[f"{name}.out_proj.weight"] = f"{E} {E}"
+        axes[f"{name}.out_proj.bias"] = f"{E}"
+    axes |= {"linear1.weight": f"F {E}", "linear1.bias": "F"}
+    axes |= {"linear2.weight": f"{E} F", "linear2.bias": f"{E}"}
+    for i in range(1, len(attentions) + 2):
+        axes |= {f"norm{i}.weight": f"{E}", f"norm{i}.bias": f"{E}"}
+    return axes

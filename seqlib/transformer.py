@@ -1,0 +1,271 @@
+"""Blocks of the Transformer, encoder and decoder, with their whole backward pass.
+
+A block is a chain of parts f (attention, then a small network for every position),
+each inside a residual connection with a layer norm::
+
+    post-norm   out = norm(x + dropout(f(x)))       Vaswani et al. (2017)
+    pre-norm    out = x + dropout(f(norm(x)))       GPT-2; norm_first=True
+
+Parameters are a flat dict with the names of torch.nn's TransformerEncoderLayer and
+TransformerDecoderLayer; biases may be left out. Masks say True = attend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from seqlib._arrays import Array, array_namespace
+from seqlib._block import ACTIVATIONS, Options, Params, check_block
+from seqlib._check import gradient, shapes
+from seqlib._multi_head import multi_head_attention as attend
+from seqlib._multi_head import multi_head_attention_backward as attend_backward
+from seqlib.functional import dropout as drop
+from seqlib.functional import (
+    dropout_backward,
+    gelu,
+    gelu_backward,
+    layer_norm,
+    layer_norm_backward,
+    linear,
+    linear_backward,
+)
+from seqlib.masks import check_masks
+
+
+def encoder_block(
+    x: Array,
+    params: Params,
+    num_heads: int,
+    mask: Array | None = None,
+    key_mask: Array | None = None,
+    norm_first: bool = False,
+    activation: str = "relu",
+    eps: float = 1e-5,
+    dropout: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, tuple]:
+    """Self-attention, then feed-forward: W_2 f(W_1 x + b_1) + b_2 at each position.
+
+    Parameters
+    ----------
+    x : (B, T, E)
+    params : `self_attn.` `in_proj_weight` (3E, E), `in_proj_bias` (3E,),
+        `out_proj.weight` (E, E), `out_proj.bias` (E,); `linear1.weight` (F, E),
+        `linear1.bias` (F,), `linear2.weight` (E, F), `linear2.bias` (E,);
+        `norm1.weight`, `norm1.bias`, `norm2.weight`, `norm2.bias` (E,)
+    num_heads, mask, key_mask : as for `multi_head_attention`; with `causal_mask` this
+        is a block of GPT
+    norm_first : True for pre-norm
+    activation : f, "relu", "gelu", or "gelu_tanh" as in GPT-2
+    eps : of the layer norms
+    dropout, rng : probability of zeroing, for weights of attention, for the hidden
+        layer, and for what every part adds; and the generator that decides
+
+    Returns
+    -------
+    out : (B, T, E), and the cache for `encoder_block_backward`
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument does not fit; the sentence says what was expected and what came.
+
+    Notes
+    -----
+    Sources: Vaswani et al. (2017); Xiong et al. (2020) for pre-norm.
+    """
+    options = Options(norm_first, activation, eps, dropout, rng)
+    B, T, _ = check_block(x, params, ("self_attn",), num_heads, options)
+    check_masks(x, (B, num_heads, T, T), mask, key_mask)
+
+    def look(x: Array) -> tuple[Array, ...]:
+        own = _under("self_attn.", params)
+        masks = mask, key_mask
+        return attend(x, None, None, own, num_heads, *masks, dropout, rng)
+
+    x, first = _add(x, look, "norm1", params, options)
+    x, second = _add(x, lambda x: _feed(x, params, options), "norm2", params, options)
+    return x, (params, first, second)
+
+
+def encoder_block_backward(
+    dout: Array, cache: tuple
+) -> tuple[Array, Params, Array | None]:
+    """Gradients of `encoder_block`: dx (B, T, E), grads as params, dmask.
+
+    Shapes: dout (B, T, E); dmask is None unless the mask was of floats. Errors: dout
+    has not the shape, library or float type of the result.
+    """
+    params, first, second = cache
+    grads: Params = {}
+    dx, _ = _add_backward(dout, second, _feed_backward, grads)
+    dx, rest = _add_backward(dx, first, attend_backward, grads)
+    grads |= {f"self_attn.{name}": g for name, g in rest[2].items()}
+    return dx, {name: grads[name] for name in params}, rest[3]
+
+
+def decoder_block(
+    x: Array,
+    memory: Array,
+    params: Params,
+    num_heads: int,
+    mask: Array | None = None,
+    key_mask: Array | None = None,
+    memory_mask: Array | None = None,
+    memory_key_mask: Array | None = None,
+    norm_first: bool = False,
+    activation: str = "relu",
+    eps: float = 1e-5,
+    dropout: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, tuple]:
+    """Self-attention, attention to the encoder's result, then feed-forward.
+
+    Parameters
+    ----------
+    x : (B, T, E)
+    memory : (B, S, E), what the encoder made
+    params : as for `encoder_block`, and `multihead_attn.`, with the names and shapes of
+        `self_attn.`, and `norm3.weight`, `norm3.bias` (E,)
+    num_heads, norm_first, activation, eps, dropout, rng : as for `encoder_block`
+    mask, key_mask : who of x may attend to whom of x; no mask is causal unless given
+    memory_mask, memory_key_mask : who of x may attend to whom of memory, (T, S) and so
+        on, and what of memory is real, (B, S)
+
+    Returns
+    -------
+    out : (B, T, E), and the cache for `decoder_block_backward`
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument does not fit; the sentence says what was expected and what came.
+
+    Notes
+    -----
+    Source: Vaswani et al. (2017).
+    """
+    options = Options(norm_first, activation, eps, dropout, rng)
+    attentions = "self_attn", "multihead_attn"
+    B, T, E = check_block(x, params, attentions, num_heads, options)
+    S = shapes(x=(x, "..."), memory=(memory, f"{B} S {E}"))["S"]
+    check_masks(x, (B, num_heads, T, T), mask, key_mask)
+    check_masks(x, (B, num_heads, T, S), memory_mask, memory_key_mask, "memory_")
+
+    def look(x: Array) -> tuple[Array, ...]:
+        own = _under("self_attn.", params)
+        masks = mask, key_mask
+        return attend(x, None, None, own, num_heads, *masks, dropout, rng)
+
+    def look_across(x: Array) -> tuple[Array, ...]:
+        own = _under("multihead_attn.", params)
+        masks = memory_mask, memory_key_mask
+        return attend(x, memory, None, own, num_heads, *masks, dropout, rng)
+
+    x, first = _add(x, look, "norm1", params, options)
+    x, second = _add(x, look_across, "norm2", params, options)
+    x, third = _add(x, lambda x: _feed(x, params, options), "norm3", params, options)
+    return x, (params, first, second, third)
+
+
+def decoder_block_backward(
+    dout: Array, cache: tuple
+) -> tuple[Array, Array, Params, Array | None, Array | None]:
+    """Gradients of `decoder_block`: dx, dmemory, grads, dmask, dmemory_mask.
+
+    Shapes: dout and dx (B, T, E), dmemory (B, S, E), grads as params; a mask's gradient
+    is None unless it was of floats. Errors: as `encoder_block_backward`.
+    """
+    params, first, second, third = cache
+    grads: Params = {}
+    dx, _ = _add_backward(dout, third, _feed_backward, grads)
+    dx, across = _add_backward(dx, second, attend_backward, grads)
+    dx, own = _add_backward(dx, first, attend_backward, grads)
+    grads |= {f"multihead_attn.{name}": g for name, g in across[2].items()}
+    grads |= {f"self_attn.{name}": g for name, g in own[2].items()}
+    grads = {name: grads[name] for name in params}
+    return dx, across[0], grads, own[3], across[3]
+
+
+def _add(
+    x: Array, f: Callable, norm: str, params: Params, options: Options
+) -> tuple[Array, tuple]:
+    """Put one part of a block, f, into its residual connection."""
+    weight, bias = params[f"{norm}.weight"], params.get(f"{norm}.bias")
+    bias = array_namespace(x).zeros_like(weight) if bias is None else bias
+    scales = weight, bias, options.eps
+    if options.norm_first:
+        normal, of_norm = layer_norm(x, *scales)
+        y, of_f = f(normal)
+        y, dropped = _drop(y, options)
+        return x + y, (norm, of_norm, of_f, dropped, True)
+    y, of_f = f(x)
+    y, dropped = _drop(y, options)
+    out, of_norm = layer_norm(x + y, *scales)
+    return out, (norm, of_norm, of_f, dropped, False)
+
+
+def _add_backward(
+    dout: Array, cache: tuple, f_backward: Callable, grads: Params
+) -> tuple[Array, tuple]:
+    """Gradient of `_add` at x, and what f_backward gave beside; `grads` receives."""
+    norm, of_norm, of_f, dropped, norm_first = cache
+    normal = of_norm[0]
+    gradient("dout", dout, normal, normal.shape)
+    if norm_first:
+        dnormal, *rest = f_backward(_drop_backward(dout, dropped), of_f)
+        dx, dweight, dbias = layer_norm_backward(dnormal, of_norm)
+        dx = dout + dx
+    else:
+        dsum, dweight, dbias = layer_norm_backward(dout, of_norm)
+        dx, *rest = f_backward(_drop_backward(dsum, dropped), of_f)
+        dx = dsum + dx
+    if f_backward is _feed_backward:
+        grads |= rest[0]
+    grads |= {f"{norm}.weight": dweight, f"{norm}.bias": dbias}
+    return dx, tuple(rest)
+
+
+def _feed(x: Array, params: Params, options: Options) -> tuple[Array, tuple]:
+    """Feed-forward: linear2(dropout(f(linear1(x))))."""
+    z, of_1 = linear(x, params["linear1.weight"], params.get("linear1.bias"))
+    form = ACTIVATIONS[options.activation]
+    if form is None:
+        h, of_f = array_namespace(z).where(z <= 0, 0, z), z  # NaN stays NaN
+    else:
+        h, of_f = gelu(z, form)
+    h, dropped = _drop(h, options)
+    y, of_2 = linear(h, params["linear2.weight"], params.get("linear2.bias"))
+    return y, (of_1, of_f, dropped, of_2, form)
+
+
+def _feed_backward(dout: Array, cache: tuple) -> tuple[Array, Params]:
+    """Gradients of `_feed`: dx and those of the parameters."""
+    of_1, of_f, dropped, of_2, form = cache
+    dh, dW_2, db_2 = linear_backward(dout, of_2)
+    dh = _drop_backward(dh, dropped)
+    if form is None:
+        dz = dh * array_namespace(dh).astype(of_f > 0, dh.dtype)
+    else:
+        dz = gelu_backward(dh, of_f)
+    dx, dW_1, db_1 = linear_backward(dz, of_1)
+    names = "linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias"
+    return dx, dict(zip(names, (dW_1, db_1, dW_2, db_2), strict=True))
+
+
+def _drop(x: Array, options: Options) -> tuple[Array, Array | None]:
+    """Drop if anything is to be dropped."""
+    if not options.dropout or options.rng is None:
+        return x, None
+    return drop(x, options.dropout, options.rng)
+
+
+def _drop_backward(dout: Array, dropped: Array | None) -> Array:
+    return dout if dropped is None else dropout_backward(dout, dropped)
+
+
+def _under(prefix: str, params: Params) -> Params:
+    """Return the parameters of one attention, without the prefix."""
+    return {k[len(prefix) :]: a for k, a in params.items() if k.startswith(prefix)}
