@@ -47,6 +47,7 @@ colab: $(VENV)/book    ## rehearse every notebook as Colab would run it
 
 bench: $(VENV)/dev     ## measure beside the alternatives
 	$(BIN)/python benchmarks/rnn_step.py
+	$(BIN)/python benchmarks/conv2d.py
 
 audit: $(VENV)/dev     ## lint and types
 	$(BIN)/ruff check .
