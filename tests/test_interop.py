@@ -238,7 +238,12 @@ SENTENCES = [
 ]
 
 
-@pytest.mark.parametrize(("f", "kind", "given", "sentence"), SENTENCES, ids=str)
+def short(argument):
+    name = getattr(argument, "__name__", None)
+    return argument if isinstance(argument, str) else name
+
+
+@pytest.mark.parametrize(("f", "kind", "given", "sentence"), SENTENCES, ids=short)
 def test_what_does_not_fit_gets_a_sentence(f, kind, given, sentence):
     with pytest.raises((ValueError, TypeError)) as caught:
         f(kind, given)

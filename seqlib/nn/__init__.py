@@ -6,6 +6,7 @@ said, and the gradient comes from our own backward pass unless `backward="autogr
 """
 
 from seqlib.nn._attention import MultiheadAttention
+from seqlib.nn._convlstm import ConvLSTM
 from seqlib.nn._recurrent import GRU, LSTM, RNN
 
-__all__ = ["GRU", "LSTM", "RNN", "MultiheadAttention"]
+__all__ = ["GRU", "LSTM", "RNN", "ConvLSTM", "MultiheadAttention"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,16 +19,22 @@ SIZES = ("input_size", "hidden_size", "num_layers")
 
 
 class ByHand(torch.autograd.Function):
-    """`recurrent` for autograd, with `recurrent_backward` as its gradient."""
+    """`recurrent`, or `convlstm`, for autograd, with its `_backward` as gradient."""
 
     @staticmethod
     def forward(
-        ctx: Any, options: dict, names: list[str], x: Tensor, *tensors: Tensor
+        ctx: Any,
+        functions: tuple[Callable, Callable],
+        options: dict,
+        names: list[str],
+        x: Tensor,
+        *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Run `recurrent`; tensors are the state's, then the parameters'."""
+        """Run the first function; tensors are the state's, then the parameters'."""
         first, weights = tensors[: -len(names)], tensors[-len(names) :]
         params = dict(zip(names, weights, strict=True))
-        y, last, cache = recurrent(x=x, state=first, params=params, **options)
+        forward, ctx.by_hand = functions
+        y, last, cache = forward(x=x, state=first, params=params, **options)
         # Tensors given to save_for_backward are watched for edits and freed in time.
         leaves, ctx.tree = tree_flatten(cache)
         ctx.leaves = [Tensor if isinstance(a, Tensor) else a for a in leaves]
@@ -37,7 +44,7 @@ class ByHand(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor | None, *dstate: Tensor | None) -> tuple:
-        """Run `recurrent_backward`; gradients in the order of forward's inputs."""
+        """Run the second function; gradients in the order of forward's inputs."""
         if torch.is_grad_enabled():  # create_graph=True was asked for
             raise RuntimeError(
                 'the backward pass by hand has no derivative: use backward="autograd"'
@@ -45,10 +52,19 @@ class ByHand(torch.autograd.Function):
         saved = iter(ctx.saved_tensors)  # raises if one was changed in place
         leaves = [next(saved) if a is Tensor else a for a in ctx.leaves]
         cache = tree_unflatten(leaves, ctx.tree)
-        dx, dfirst, grads = recurrent_backward(
-            dy, dstate, cache, input_gradient=ctx.needs_input_grad[2]
+        dx, dfirst, grads = ctx.by_hand(
+            dy, dstate, cache, input_gradient=ctx.needs_input_grad[3]
         )
-        return None, None, dx, *dfirst, *grads.values()
+        return None, None, None, dx, *dfirst, *grads.values()
+
+
+def pair_of(hx: Any) -> tuple[Any, Any]:
+    """Return h and c, or raise a TypeError unless hx is a pair."""
+    many = isinstance(hx, tuple | list)
+    if not many or len(hx) != 2:
+        got = f"{len(hx)} arrays" if many else type(hx).__name__
+        raise TypeError(f"hx must be a tuple (h, c), got {got}")
+    return hx[0], hx[1]
 
 
 class Recurrent(torch.nn.RNNBase):
@@ -169,7 +185,8 @@ class Recurrent(torch.nn.RNNBase):
             y, last, _ = recurrent(x=x, state=state, params=params, **options)
         else:
             names = list(params)
-            y, *last = ByHand.apply(options, names, x, *state, *params.values())
+            both, weights = (recurrent, recurrent_backward), params.values()
+            y, *last = ByHand.apply(both, options, names, x, *state, *weights)
         return y, tuple(last)
 
     def _dropout(self) -> dict[str, Any]:

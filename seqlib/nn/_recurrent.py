@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seqlib._check import one_of
-from seqlib.nn._base import Recurrent
+from seqlib.nn._base import Recurrent, pair_of
 
 KINDS = {"tanh": "rnn", "relu": "rnn_relu"}
 FORMS = {"after": "gru", "before": "gru_before"}
@@ -105,11 +105,8 @@ class LSTM(Recurrent, torch.nn.LSTM):
     def _named(self, hx: Any) -> dict[str, Any]:
         if hx is None:
             return {}
-        if not isinstance(hx, (tuple, list)) or len(hx) != 2:
-            many = isinstance(hx, (tuple, list))
-            got = f"{len(hx)} arrays" if many else type(hx).__name__
-            raise TypeError(f"hx must be a tuple (h, c), got {got}")
-        return {"hx[0]": hx[0], "hx[1]": hx[1]}
+        h, c = pair_of(hx)
+        return {"hx[0]": h, "hx[1]": c}
 
     def _as_torch(self, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return state
