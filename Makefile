@@ -6,6 +6,9 @@ CONSTRAINTS ?= constraints.txt
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
+# The matrices here are small: one thread is as fast as two, and on a busy machine faster.
+export OMP_NUM_THREADS ?= 1
+
 .NOTPARALLEL:
 .PHONY: help book serve test run release colab bench audit address clean
 
