@@ -12,9 +12,8 @@ import seqlib
 
 ROOT = Path(__file__).parent.parent
 BLOCKED = "torch matplotlib IPython ipywidgets scipy pandas"
-ARRAYS = (
-    "_check _params functional rnn lstm gru convlstm recurrent interop metrics ledger data"
-)
+ARRAYS = "_check _params functional rnn lstm gru convlstm recurrent interop"
+ARRAYS += " metrics ledger data"
 
 
 def python(code):
