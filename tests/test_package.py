@@ -13,8 +13,9 @@ import seqlib
 ROOT = Path(__file__).parent.parent
 BLOCKED = "torch matplotlib IPython ipywidgets scipy pandas"
 ARRAYS = (
-    "_check _params functional rnn lstm gru convlstm recurrent metrics ledger data mlp boolean "
-    "cnn scanning narx state_space attention masks positions transformer decode"
+    "_check _params functional rnn lstm gru convlstm recurrent interop metrics ledger "
+    "data mlp boolean cnn scanning narx state_space attention masks positions "
+    "transformer decode"
 )
 
 
