@@ -1,14 +1,4 @@
-"""Blocks of the Transformer, encoder and decoder, with their whole backward pass.
-
-A block is a chain of parts f (attention, then a small network for every position),
-each inside a residual connection with a layer norm::
-
-    post-norm   out = norm(x + dropout(f(x)))       Vaswani et al. (2017)
-    pre-norm    out = x + dropout(f(norm(x)))       GPT-2; norm_first=True
-
-Parameters are a flat dict with the names of torch.nn's TransformerEncoderLayer and
-TransformerDecoderLayer; biases may be left out. Masks say True = attend.
-"""
+"""One block of the encoder or the decoder, and its backward pass."""
 
 from __future__ import annotations
 
@@ -17,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._block import ACTIVATIONS, Options, Params, check_block
 from seqlib._check import gradient, shapes
 from seqlib._multi_head import multi_head_attention as attend
 from seqlib._multi_head import multi_head_attention_backward as attend_backward
@@ -32,6 +21,7 @@ from seqlib.functional import (
     linear_backward,
 )
 from seqlib.masks import check_masks
+from seqlib.transformer._checks import ACTIVATIONS, Options, Params, check_block
 
 
 def encoder_block(

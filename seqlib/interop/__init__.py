@@ -1,0 +1,16 @@
+"""Weights of recurrent networks as ONNX and Keras hold them, and back.
+
+The same numbers under other names: what differs is the order of the gates' blocks, on
+which side of the product a matrix stands, and what becomes of the second bias::
+
+              LSTM blocks    GRU blocks    matrices     biases
+    torch     i f g o        r z n         W x          b_ih, b_hh
+    ONNX      i o f c        z r h         W x          B = [b_ih, b_hh]
+    Keras     i f c o        z r h         x W          their sum, but see `to_keras`
+
+g, c and n are three names for the candidate, and h in a GRU a fourth.
+"""
+
+from seqlib.interop._orders import from_keras, from_onnx, to_keras, to_onnx
+
+__all__ = ["from_keras", "from_onnx", "to_keras", "to_onnx"]

@@ -1,0 +1,25 @@
+"""Blocks of the Transformer, encoder and decoder, with their whole backward pass.
+
+A block is a chain of parts f (attention, then a small network for every position),
+each inside a residual connection with a layer norm::
+
+    post-norm   out = norm(x + dropout(f(x)))       Vaswani et al. (2017)
+    pre-norm    out = x + dropout(f(norm(x)))       GPT-2; norm_first=True
+
+Parameters are a flat dict with the names of torch.nn's TransformerEncoderLayer and
+TransformerDecoderLayer; biases may be left out. Masks say True = attend.
+"""
+
+from seqlib.transformer._blocks import (
+    decoder_block,
+    decoder_block_backward,
+    encoder_block,
+    encoder_block_backward,
+)
+
+__all__ = [
+    "decoder_block",
+    "decoder_block_backward",
+    "encoder_block",
+    "encoder_block_backward",
+]
