@@ -1,0 +1,21 @@
+"""Good calls of `seqlib.boolean`."""
+
+import numpy as np
+
+from seqlib import boolean as B
+
+SQUARE = np.array([[0.0, 0.0], [1.0, 0.2], [1.3, 1.0], [0.1, 0.9]])
+XOR = [(np.array([[1.0, 1.0], [-1.0, -1.0]]), np.array([-1.0, 1.0]))]
+XOR = [*XOR, (np.array([[1.0, 1.0]]), np.array([-2.0]))]
+
+CALLS = {
+    B.at_least: {"k": 2, "signs": [1, -1, 0]},
+    B.truth_table: {"outputs": [0, 1, 1, 0]},
+    B.parity: {"n": 3},
+    B.polygon: {"vertices": SQUARE},
+    B.union: {"networks": (XOR, XOR)},
+}
+VARIANTS = {
+    B.parity: [{"kind": "and_or"}, {"kind": "deep"}],
+    B.polygon: [{"needed": 3}],
+}
