@@ -13,8 +13,11 @@ and, only where a module needs them,
 VARIANTS : {function: [{argument: other value}, ...]}, more good calls, told by how they
     differ from the first; the last one in a form that has other gradients, say.
 EXCEPTIONS : {(function, argument, case): reason}, where the general rule does not hold:
-    a wrong value that is a good one here, or one that need not be refused. `argument`
-    and `case` may hold `*`. The test sees to it that the exception is one.
+    a wrong value that is a good one here, or one whose refusal is another's business.
+    `argument` and `case` are patterns, with `*` and `?`, and `|` between several;
+    `argument` is "" for what is said of the whole call: `float32`, where the result
+    has another type, `torch` or `array_api_strict`, where that library does not do. The
+    test sees to it that each exception is one.
 GRADIENTS : {function: (argument, ...)}, the arguments to which the results of its
     backward pass belong, where they are not simply those with floats, in order.
 ELSEWHERE : {"seqlib.module.name": reason}, functions without a row.
@@ -38,10 +41,6 @@ ELSEWHERE = {
     "seqlib.grading.*": "takes anything from students: tests/test_grading.py",
     "seqlib.ledger.*": "takes numbers, lists, any library: tests/test_ledger.py",
     "seqlib.nn.*": "modules of torch: tests/test_nn.py, tests/test_nn_attention.py",
-    "seqlib.train.*": "takes modules of torch: tests/test_train.py",
-    "seqlib.interop.from_hf": "takes models: tests/test_interop.py",
-    "seqlib.interop.from_torch": "takes modules of torch: tests/test_interop.py",
-    "seqlib.interop.to_torch": "gives modules of torch: tests/test_interop.py",
 }
 
 

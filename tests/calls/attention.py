@@ -1,8 +1,8 @@
 """Good calls of `seqlib.attention`."""
 
 import numpy as np
-from calls.trees import booleans, drawn, rng
 
+from calls.trees import BROADCAST, booleans, drawn, rng
 from seqlib import attention as A
 
 Q, K, V = drawn(2, 7, 3), drawn(2, 5, 4), drawn(2, 5, 6)
@@ -65,4 +65,14 @@ VARIANTS = {
             "add_zero_attn": False,
         },
     ]
+}
+EXCEPTIONS = {
+    **{
+        (f, "mask", BROADCAST): "any mask that broadcasts to the scores"
+        for f in VARIANTS
+    },
+    (A.multi_head_attention, "key", "None"): "only together with the value",
+    (A.multi_head_attention, "value", "None"): "only where keys have its size",
+    (A.multi_head_attention, "rng", "None"): "there is dropout",
+    (A.multi_head_attention, "params", "without *_proj*bias"): "biases may be left out",
 }

@@ -19,3 +19,11 @@ VARIANTS = {
     B.parity: [{"kind": "and_or"}, {"kind": "deep"}],
     B.polygon: [{"needed": 3}],
 }
+TYPES = "they are made in numpy, float64, whatever they are made from"
+EXCEPTIONS = {
+    (f, "", "float32|torch|array_api_strict"): TYPES for f in (B.polygon, B.union)
+} | {
+    (B.truth_table, "outputs[*]", "True"): "True is as good as 1",
+    (B.polygon, "vertices", "axis 0 *"): "the sentence ends with what they must do",
+    (B.union, "networks*", "*"): "the sentence says layers, as that of `mlp` does",
+}

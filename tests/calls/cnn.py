@@ -1,7 +1,6 @@
 """Good calls of `seqlib.cnn`."""
 
 from calls.trees import drawn
-
 from seqlib import cnn
 
 IMAGE, CLIP = drawn(2, 3, 7, 8), drawn(2, 3, 7)
@@ -22,4 +21,13 @@ VARIANTS = {
     cnn.conv2d: [{"stride": (2, 1), "padding": (1, 2), "dilation": (1, 1)}],
     cnn.max_pool1d: [{"stride": 2, "padding": 1}],
     cnn.max_pool2d: [{"stride": (1, 2), "padding": (1, 1)}],
+}
+EXCEPTIONS = {
+    (
+        cnn.conv1d,
+        "padding",
+        "3",
+    ): "a number of zeros; here it is the name that is tried",
+    (cnn.receptive_field, "layers", "empty"): "no layer sees one place",
+    (cnn.receptive_field, "layers[*]", "one *"): "two numbers or three",
 }

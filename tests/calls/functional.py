@@ -1,7 +1,6 @@
 """Good calls of `seqlib.functional`."""
 
-from calls.trees import drawn, integers, rng
-
+from calls.trees import AXES, drawn, integers, rng
 from seqlib import functional as F
 
 X = drawn(2, 5, 3)
@@ -27,22 +26,13 @@ VARIANTS = {
         {"reduction": "none", "label_smoothing": 0.2},
     ],
 }
-ANY = "works on every number by itself, or along the last axis"
+EVERY = "every number by itself, and so arrays of any shape"
+LAST = "along one axis, the last unless said; the others are any"
 EXCEPTIONS = {
-    (f, "x", case): ANY
-    for f in (
-        F.sigmoid,
-        F.softmax,
-        F.log_softmax,
-        F.gelu,
-        F.layer_norm,
-        F.linear,
-        F.dropout,
-    )
-    for case in ("an axis more*", "an axis less")
-    if (f, case) not in {(F.layer_norm, "an axis more at the end")}
-} | {
-    (F.embedding, "ids", "an axis *"): "ids of any shape",
+    **{(f, "x", "an axis *"): EVERY for f in (F.sigmoid, F.gelu, F.dropout)},
+    **{(f, "x", "an axis *"): LAST for f in (F.softmax, F.log_softmax)},
+    **{(f, "x", AXES): LAST for f in (F.layer_norm, F.linear)},
+    (F.embedding, "ids", "an axis *"): EVERY,
     (F.cross_entropy, "ignore_index", "-1000"): "any whole number, as in torch",
-    (F.cross_entropy_backward, "dout", "a number"): "the usual dout of a loss is 1.0",
+    (F.cross_entropy_backward, "dout", "a list|a number"): "1.0 will do for a loss",
 }

@@ -1,7 +1,6 @@
 """Good calls of `seqlib.gru`."""
 
 from calls.trees import drawn
-
 from seqlib import gru
 
 CALLS = {

@@ -1,7 +1,6 @@
 """Good calls of `seqlib.lstm`."""
 
 from calls.trees import drawn
-
 from seqlib import lstm
 
 CALLS = {

@@ -1,8 +1,8 @@
 """Good calls of `seqlib.metrics`."""
 
 import numpy as np
-from calls.trees import booleans, drawn, integers
 
+from calls.trees import booleans, drawn, integers
 from seqlib import metrics as M
 
 IDS, MASK = integers(4, 2, 5), booleans(2, 5)
@@ -19,4 +19,11 @@ CALLS = {
         "hypotheses": ["the cat sat on the mat", "a dog"],
         "references": ["the cat sat on a mat", ["a dog", "one dog"]],
     },
+}
+TEXT = "any text is a text"
+EXCEPTIONS = {
+    (M.bleu, "hypotheses[*]", "'nonsense'"): TEXT,
+    (M.bleu, "references[*]", "'nonsense'|a string"): TEXT,
+    (M.bleu, "hypotheses|references[*]", "empty"): "must not be empty: no more to say",
+    (M.per_class_accuracy, "", "float32"): "shares, always float64",
 }

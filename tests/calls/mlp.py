@@ -1,7 +1,6 @@
 """Good calls of `seqlib.mlp`."""
 
-from calls.trees import drawn, rng
-
+from calls.trees import AXES, drawn, rng
 from seqlib.mlp import init_params, mlp, perceptron
 
 LAYERS = [(drawn(4, 3), drawn(4)), (drawn(6, 4), drawn(6))]
@@ -15,11 +14,7 @@ VARIANTS = {
     perceptron: [{"activation": "tanh"}, {"activation": "relu", "b": None}],
     mlp: [{"activations": ["tanh", "linear"]}],
 }
-LEADING = "any axes before the last"
 EXCEPTIONS = {
-    (perceptron, "x", "an axis more"): LEADING,
-    (perceptron, "x", "an axis less"): LEADING,
-    (mlp, "x", "an axis more"): LEADING,
-    (mlp, "x", "an axis less"): LEADING,
+    **{(f, "x", AXES): "any axes before the last" for f in (perceptron, mlp)},
     (mlp, "layers[*][1]", "None"): "a layer may do without a bias",
 }

@@ -1,7 +1,6 @@
 """Good calls of `seqlib.narx`."""
 
 from calls.trees import drawn
-
 from seqlib.narx import narx
 
 # K = 1 and L = 2: f sees 2 inputs of size 3 and 2 outputs of size 4
@@ -20,3 +19,6 @@ CALLS = {
     }
 }
 VARIANTS = {narx: [{"targets": None}, {"x_past": None, "y_past": None}]}
+EXCEPTIONS = {
+    (narx, "layers[*][1]", "None"): "a layer may do without a bias",
+}

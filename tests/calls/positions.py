@@ -1,7 +1,6 @@
 """Good calls of `seqlib.positions`."""
 
-from calls.trees import drawn
-
+from calls.trees import AXES, drawn
 from seqlib import positions as P
 
 CALLS = {
@@ -11,4 +10,10 @@ CALLS = {
 }
 VARIANTS = {
     P.rotary: [{"layout": "halves"}, {"positions": drawn(5)}, {"positions": None}],
+}
+EXCEPTIONS = {
+    (P.sinusoidal, "positions", "an axis *"): "every position by itself",
+    (P.learned, "x", AXES): "any axes in front",
+    (P.rotary, "x", "an axis more"): "any axes in front",
+    (P.rotary, "positions", "axis ? of 1|an axis less|an axis more"): "they broadcast",
 }

@@ -1,7 +1,6 @@
 """Good calls of `seqlib.recurrent`."""
 
 from calls.trees import booleans, drawn, rng
-
 from seqlib.recurrent import init_params, recurrent
 
 
@@ -40,5 +39,4 @@ VARIANTS = {
 GRADIENTS = {recurrent: ("x", "state", "params")}
 EXCEPTIONS = {
     (recurrent, "rng", "None"): "there must be one where there is dropout",
-    (init_params, "rng", "None"): "draws anew at each call: the same is not asked",
 }

@@ -1,7 +1,6 @@
 """Good calls of `seqlib.rnn`."""
 
 from calls.trees import drawn
-
 from seqlib import rnn
 
 CALLS = {

@@ -1,7 +1,6 @@
 """Good calls of `seqlib.scanning`."""
 
 from calls.trees import drawn
-
 from seqlib import scanning as S
 
 LAYERS = [(drawn(5, 6), drawn(5)), (drawn(4, 5), drawn(4))]
@@ -35,4 +34,16 @@ VARIANTS = {
     S.convs_from_mlp: [{"kernel_size": (1, 3)}],
     S.mlp_from_convs: [{"convs": CONVS_2D, "strides": [1, 2]}],
     S.tdnn: [{"past": None, "activations": "tanh"}],
+}
+NO_BIAS, ANY = "a layer may do without a bias", "kernels and batches of any size"
+EXCEPTIONS = {
+    **{(f, "layers[*][1]", "None"): NO_BIAS for f in (S.scan, S.convs_from_mlp)},
+    **{
+        (f, "convs[*][1]", "None"): NO_BIAS
+        for f in (S.convnet, S.mlp_from_convs, S.tdnn)
+    },
+    (S.convnet, "x", "axis 0 *"): ANY,
+    (S.convnet, "convs[*][0]", "axis 2 *|axis 3 *"): ANY,
+    (S.mlp_from_convs, "convs[*][0]", "axis ? *"): ANY,
+    (S.convs_from_mlp, "kernel_size", "one less"): "a tuple of one is for one axis",
 }

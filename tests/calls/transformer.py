@@ -1,8 +1,8 @@
 """Good calls of `seqlib.transformer`."""
 
 import numpy as np
-from calls.trees import booleans, drawn, rng
 
+from calls.trees import BROADCAST, booleans, drawn, rng
 from seqlib.transformer import decoder_block, encoder_block
 
 
@@ -55,4 +55,11 @@ VARIANTS = {
             "activation": "gelu_tanh",
         }
     ],
+}
+EXCEPTIONS = {
+    **{
+        (f, "*mask", BROADCAST): "any mask that broadcasts to the scores" for f in CALLS
+    },
+    **{(f, "params", "without *bias"): "biases may be left out" for f in CALLS},
+    **{(f, "rng", "None"): "there is dropout" for f in CALLS},
 }

@@ -8,6 +8,10 @@ import numpy as np
 
 Path = tuple[Any, ...]
 
+# What a mask, of booleans or of floats, may be beside the one that was given
+BROADCAST = "floats|booleans|axis ? of 1|an axis less|an axis more"
+AXES = "an axis less|an axis more"
+
 
 def leaves(tree: Any, path: Path = ()) -> list[tuple[Path, Any]]:
     """Return everything that is no dict, tuple or list, with the way to it."""
