@@ -128,6 +128,20 @@ def reference(form, inputs, mask, douts):
     return *outputs, grads
 
 
+@pytest.mark.referee(
+    "seqlib.attention.additive_attention",
+    "seqlib.attention.bilinear_attention",
+    "seqlib.attention.dot_attention",
+    "seqlib.attention.scaled_dot_product_attention",
+    by="torch.softmax over the allowed keys",
+)
+@pytest.mark.referee(
+    "seqlib.attention.additive_attention_backward",
+    "seqlib.attention.bilinear_attention_backward",
+    "seqlib.attention.dot_attention_backward",
+    "seqlib.attention.scaled_dot_product_attention_backward",
+    by="torch autograd, finite differences",
+)
 @pytest.mark.parametrize("form", FORMS)
 @given(
     lead=LEADS,
@@ -197,6 +211,13 @@ def test_float32_is_kept(form, library, mask):
         close(grad, wanted, 1e-4, scale=1 + wanted.abs().max().item())
 
 
+@pytest.mark.referee(
+    "seqlib.attention.scaled_dot_product_attention",
+    by="torch.nn.functional.scaled_dot_product_attention",
+)
+@pytest.mark.referee(
+    "seqlib.attention.scaled_dot_product_attention_backward", by="torch autograd"
+)
 @given(lead=LEADS, T=SIZES, S=SIZES, D=SIZES, seed=SEEDS)
 @pytest.mark.parametrize("mask", ["none", "bool", "float", "keys"])
 def test_scaled_is_torchs(mask, lead, T, S, D, seed):
@@ -217,6 +238,13 @@ def test_scaled_is_torchs(mask, lead, T, S, D, seed):
         close(grad, right, scale=1 + right.abs().max().item())
 
 
+@pytest.mark.referee("seqlib.attention.additive_scores", by="torch.tanh")
+@pytest.mark.referee("seqlib.attention.bilinear_scores", by="torch.einsum")
+@pytest.mark.referee(
+    "seqlib.attention.additive_scores_backward",
+    "seqlib.attention.bilinear_scores_backward",
+    by="torch autograd",
+)
 @pytest.mark.parametrize("name", ["additive", "bilinear"])
 @given(T=SIZES, S=SIZES, Q=SIZES, K=SIZES, seed=SEEDS)
 def test_scores_by_themselves(name, T, S, Q, K, seed):
@@ -274,6 +302,7 @@ def test_autograd_through_a_row_without_keys(kind):
         close(a, b)
 
 
+@pytest.mark.referee("seqlib.masks.masked_softmax", by="by hand")
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("masked", [False, True])
 def test_large_scores_in_float32(library, masked):
@@ -296,12 +325,15 @@ def test_large_scores_in_float32(library, masked):
     assert all(np.isfinite(to_numpy(g)).all() for g in grads[:3])
 
 
+@pytest.mark.referee("seqlib.masks.masked_softmax", by="by hand")
 def test_an_added_number_is_a_mask_and_a_bias():
     scores = np.array([[0.0, 0.0, 5.0]])
     p, _ = ours.masked_softmax(scores, np.array([np.log(3), 0, -np.inf]))
     np.testing.assert_allclose(p, [[0.75, 0.25, 0]])
 
 
+@pytest.mark.referee("seqlib.masks.causal_mask", by="numpy tri")
+@pytest.mark.referee("seqlib.masks.padding_mask", by="by hand")
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_masks_as_functions(library):
     A = LIBRARIES[library]
@@ -372,6 +404,12 @@ def as_torch_has_it(mask, B, H, T, S):
     return mask.expand(B, H, T, S).reshape(B * H, T, S)
 
 
+@pytest.mark.referee(
+    "seqlib.attention.multi_head_attention", by="torch.nn.MultiheadAttention"
+)
+@pytest.mark.referee(
+    "seqlib.attention.multi_head_attention_backward", by="torch autograd"
+)
 @given(
     options=st.sampled_from(LAYERS),
     sizes=st.tuples(SIZES, SIZES, SIZES, st.integers(1, 3), st.integers(1, 3)),
@@ -433,6 +471,9 @@ def test_multi_head_is_torchs(options, sizes, which, given_kv, ragged, seed):
             close(grad, right, scale=1 + right.abs().max().item())
 
 
+@pytest.mark.referee(
+    "seqlib.attention.multi_head_attention_backward", by="finite differences"
+)
 @pytest.mark.parametrize("shape", [(2, 3), (1, 3), (2, 1), (2, 2, 3), (2, 1, 2, 3)])
 @pytest.mark.parametrize("extra", [False, True])
 def test_multi_head_by_differences_and_the_masks_gradient(shape, extra):

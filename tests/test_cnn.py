@@ -54,6 +54,11 @@ def draw(rank, sizes, image, kernel, options, bias, seed):
     return [x, weight, *([rng.normal(size=O)] if bias else [])], options, rng
 
 
+@pytest.mark.referee("seqlib.cnn.conv1d", by="torch.nn.functional.conv1d")
+@pytest.mark.referee("seqlib.cnn.conv2d", by="torch.nn.functional.conv2d")
+@pytest.mark.referee(
+    "seqlib.cnn.conv1d_backward", "seqlib.cnn.conv2d_backward", by="torch autograd"
+)
 @CONVOLUTIONS
 def test_convolution_and_its_gradients(rank, **drawn):
     f, back, torchs = CONV[rank]
@@ -79,6 +84,9 @@ def test_convolution_and_its_gradients(rank, **drawn):
                 np.testing.assert_array_equal(to_numpy(array), a)  # nothing changed
 
 
+@pytest.mark.referee(
+    "seqlib.cnn.conv1d_backward", "seqlib.cnn.conv2d_backward", by="finite differences"
+)
 @CONVOLUTIONS
 def test_convolution_by_finite_differences(rank, **drawn):
     f, back, _ = CONV[rank]
@@ -120,6 +128,7 @@ def test_padding_by_name(padding, rank, kernel, dilation, image, seed):
         close(grad, wanted_grad)
 
 
+@pytest.mark.referee("seqlib.cnn.conv1d", "seqlib.cnn.conv1d_backward", by="by hand")
 def test_convolution_by_hand():
     """The kernel (1, 10) is not flipped: 1 x_t + 10 x_{t+1}."""
     x = np.array([[[1.0, 2, 3]]])
@@ -188,6 +197,13 @@ def windows(rank, image, kernel, stride, padding, seed, kinds):
     return x, {"kernel_size": kernel, "stride": stride, "padding": padding}, rng
 
 
+@pytest.mark.referee("seqlib.cnn.max_pool1d", by="torch.nn.functional.max_pool1d")
+@pytest.mark.referee("seqlib.cnn.max_pool2d", by="torch.nn.functional.max_pool2d")
+@pytest.mark.referee(
+    "seqlib.cnn.max_pool1d_backward",
+    "seqlib.cnn.max_pool2d_backward",
+    by="torch autograd",
+)
 @POOLINGS
 def test_pooling_and_its_gradient(rank, kinds, **drawn):
     """Ties, NaN and -inf too: what wins is what wins in torch."""
@@ -212,6 +228,11 @@ def test_pooling_and_its_gradient(rank, kinds, **drawn):
             np.testing.assert_array_equal(to_numpy(d), dout.astype(dtype))
 
 
+@pytest.mark.referee(
+    "seqlib.cnn.max_pool1d_backward",
+    "seqlib.cnn.max_pool2d_backward",
+    by="finite differences",
+)
 @pytest.mark.parametrize("rank", POOL)
 def test_pooling_by_finite_differences(rank):
     f, back, _ = POOL[rank]
@@ -223,6 +244,9 @@ def test_pooling_by_finite_differences(rank):
     close(numeric, back(dout, cache), 1e-8)
 
 
+@pytest.mark.referee(
+    "seqlib.cnn.max_pool1d", "seqlib.cnn.max_pool1d_backward", by="by hand"
+)
 def test_pooling_by_hand():
     x = np.array([[[1.0, 3, 3, 2, 5]]])
     out, cache = cnn.max_pool1d(x, 3, 1)

@@ -49,6 +49,8 @@ def torchs_cell(x, h, c, W_ih, W_hh, b_ih, b_hh):
     return o * torch.tanh(c), c
 
 
+@pytest.mark.referee("seqlib.convlstm.convlstm_cell", by="torch.nn.functional.conv2d")
+@pytest.mark.referee("seqlib.convlstm.convlstm_cell_backward", by="torch autograd")
 @given(
     sizes=st.tuples(*[st.integers(1, 3)] * 3, *[st.integers(1, 5)] * 2),
     kernels=st.tuples(st.integers(1, 4), st.integers(1, 4)),
@@ -78,6 +80,7 @@ def test_cell_and_its_gradients(sizes, kernels, seed, dtype):
             np.testing.assert_array_equal(to_numpy(array), a)
 
 
+@pytest.mark.referee("seqlib.convlstm.convlstm_cell_backward", by="finite differences")
 def test_finite_differences_of_the_cell():
     rng = np.random.default_rng(1)
     inputs = draw_cell(rng, 2, 2, 1, 3, 2)
@@ -178,6 +181,8 @@ def agree(ours, theirs, within=1e-12):
         close(a, b, within)
 
 
+@pytest.mark.referee("seqlib.convlstm.convlstm", by="torch.nn.functional.conv2d")
+@pytest.mark.referee("seqlib.convlstm.convlstm_backward", by="torch autograd")
 @given(
     seed=st.integers(0, 2**32 - 1),
     sizes=st.tuples(*[st.integers(1, 3)] * 6),
@@ -213,6 +218,7 @@ def test_what_stands_in_the_padding_never_matters(mask):
         assert not to_numpy(dx)[~problem.mask].any()
 
 
+@pytest.mark.referee("seqlib.convlstm.convlstm_backward", by="finite differences")
 def test_finite_differences_of_a_clip():
     problem = Problem(np.random.default_rng(8), 2, 2, 1, 1, 2, 2, 2, mask="right")
     names = list(problem.params)
@@ -268,6 +274,7 @@ def test_float32_is_kept_and_nothing_changed(library):
         np.testing.assert_array_equal(to_numpy(array), a.astype(to_numpy(array).dtype))
 
 
+@pytest.mark.referee("seqlib.convlstm.init_convlstm", by="by hand")
 def test_init_convlstm():
     for bias in (False, True):
         params = init_convlstm(2, 16, 3, 2, np.random.default_rng(0), bias)

@@ -117,6 +117,7 @@ def by_lists(model, first, eos, width, max_len, penalty, stop):
     return ended
 
 
+@pytest.mark.referee("seqlib.decode.beam_search", by="a search in lists")
 @given(
     seed=SEEDS,
     V=st.integers(2, 5),
@@ -153,6 +154,9 @@ def test_beam_search_in_lists(
     assert tokens.shape[2] == longest
 
 
+@pytest.mark.referee(
+    "seqlib.decode.beam_search", "seqlib.decode.exhaustive_search", by="enumeration"
+)
 @given(
     seed=SEEDS,
     V=st.integers(2, 4),
@@ -185,6 +189,7 @@ def test_a_wide_beam_finds_what_enumeration_finds(
             assert [cut(y, eos, max_len) for y in rows] == [y for y, _ in every]
 
 
+@pytest.mark.referee("seqlib.decode.greedy", by="a search in lists")
 @given(
     seed=SEEDS,
     V=st.integers(1, 6),
@@ -232,6 +237,12 @@ def table(rows):
 HERE = (None, np.array([0]))
 
 
+@pytest.mark.referee(
+    "seqlib.decode.greedy",
+    "seqlib.decode.beam_search",
+    "seqlib.decode.exhaustive_search",
+    by="by hand",
+)
 def test_greedy_fails_where_a_beam_does_not():
     """The likelier first word, 1, has no good second one; token 3 ends."""
     step = table([[0, 0.6, 0.4, 0], [0.3, 0.3, 0, 0.4], [0.1, 0, 0, 0.9], [1, 0, 0, 0]])
@@ -330,6 +341,7 @@ def test_the_float_type_is_kept(library, dtype):
 # --- states --------------------------------------------------------------------------
 
 
+@pytest.mark.referee("seqlib.decode.take_rows", by="numpy indexing")
 def test_take_rows_reaches_every_array():
     x = np.arange(12).reshape(3, 4)
     state = {"h": (x, [x.T.T, None]), "t": 5, "word": "a", "scale": np.array(2.0)}
@@ -441,6 +453,7 @@ def reorder_cache(cache, rows):
     return cache
 
 
+@pytest.mark.referee("seqlib.decode.beam_search", by="Hugging Face generate")
 @pytest.mark.parametrize("stop", ["never", True, False])
 @pytest.mark.parametrize("penalty", [0.0, 1.0, 2.0, -1.0])
 @pytest.mark.parametrize("width", [1, 2, 3, 5])
@@ -496,6 +509,9 @@ def test_the_small_gpt_puts_the_search_to_the_test(gpt2):
 # --- drawing -------------------------------------------------------------------------
 
 
+@pytest.mark.referee(
+    "seqlib.decode.sampling_distribution", by="Hugging Face logits processors"
+)
 @given(
     seed=SEEDS,
     V=st.integers(1, 12),
@@ -524,6 +540,7 @@ def test_the_distribution_is_that_of_hugging_face(
         np.testing.assert_allclose(to_numpy(p), wanted, rtol=1e-12, atol=1e-300)
 
 
+@pytest.mark.referee("seqlib.decode.sampling_distribution", by="by hand")
 def test_a_distribution_by_hand():
     x = np.log([0.1, 0.4, 0.2, 0.3])
     half = sampling_distribution(x, temperature=0.5)
@@ -543,6 +560,7 @@ def test_a_distribution_by_hand():
     assert far.tolist() == [1, 0]
 
 
+@pytest.mark.referee("seqlib.decode.sample", by="chi-square, over all sequences")
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_draws_follow_the_distribution(library):
     """Chi-square over whole sequences of a model that ends at 1, 2 or 3 tokens."""

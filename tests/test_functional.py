@@ -139,6 +139,30 @@ def backward(back, dout, cache):
     return [g for g in grads if g is not None]
 
 
+@pytest.mark.referee(
+    "seqlib.functional.sigmoid",
+    "seqlib.functional.softmax",
+    "seqlib.functional.log_softmax",
+    "seqlib.functional.gelu",
+    "seqlib.functional.layer_norm",
+    "seqlib.functional.linear",
+    "seqlib.functional.embedding",
+    "seqlib.functional.cross_entropy",
+    by="torch.nn.functional",
+)
+@pytest.mark.referee("seqlib.functional.dropout", by="by hand")
+@pytest.mark.referee(
+    "seqlib.functional.sigmoid_backward",
+    "seqlib.functional.softmax_backward",
+    "seqlib.functional.log_softmax_backward",
+    "seqlib.functional.gelu_backward",
+    "seqlib.functional.layer_norm_backward",
+    "seqlib.functional.linear_backward",
+    "seqlib.functional.embedding_backward",
+    "seqlib.functional.cross_entropy_backward",
+    "seqlib.functional.dropout_backward",
+    by="torch autograd, finite differences",
+)
 @pytest.mark.parametrize("name", CASES)
 @given(lead=LEADS, n=SIZES, seed=SEEDS)
 def test_forward_and_backward_in_float64(name, lead, n, seed):
@@ -235,6 +259,7 @@ def test_finite_at_large_values_in_float32(name, library):
     assert np.isfinite(to_numpy(grad)).all()
 
 
+@pytest.mark.referee("seqlib.functional.sigmoid", by="by hand")
 def test_sigmoid_of_large_values_and_its_tail():
     out, _ = ours.sigmoid(np.array([-1e4, -700.0, -30.0, 0.0, 1e4]))
     np.testing.assert_allclose(
@@ -242,6 +267,8 @@ def test_sigmoid_of_large_values_and_its_tail():
     )
 
 
+@pytest.mark.referee("seqlib.functional.cross_entropy", by="torch.nn.functional")
+@pytest.mark.referee("seqlib.functional.cross_entropy_backward", by="by hand")
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_an_impossible_class_does_no_harm(library):
     A = LIBRARIES[library]
@@ -265,6 +292,7 @@ def test_a_number_will_do_for_the_gradient_of_a_loss(library):
     np.testing.assert_array_equal(to_numpy(grad), to_numpy(twice))
 
 
+@pytest.mark.referee("seqlib.functional.embedding_backward", by="by hand")
 def test_embedding_adds_up_rows_used_twice():
     ids = np.array([[1, 1], [1, 0]])
     _, cache = ours.embedding(ids, np.zeros((3, 2)))
@@ -280,6 +308,9 @@ def test_targets_of_few_bits_are_compared_as_numbers():
     assert loss.item() == pytest.approx(np.log(200), rel=1e-6)
 
 
+@pytest.mark.referee(
+    "seqlib.functional.dropout", "seqlib.functional.dropout_backward", by="by hand"
+)
 def test_dropout_scales_up_what_it_keeps():
     x = np.ones((200, 500))
     out, cache = ours.dropout(x, 0.3, np.random.default_rng(0))

@@ -33,6 +33,8 @@ def torchs_cell(reset, x, h, W_ih, W_hh, b_ih, b_hh):
     return torch.lerp(n, h, z)
 
 
+@pytest.mark.referee("seqlib.gru.gru_cell", by="torch.nn.GRUCell")
+@pytest.mark.referee("seqlib.gru.gru_cell_backward", by="torch autograd")
 @pytest.mark.parametrize("reset", FORMS)
 @given(
     sizes=st.tuples(*[st.integers(1, 4)] * 3),
@@ -60,6 +62,7 @@ def test_cell_and_its_gradients(reset, sizes, seed, dtype):
             np.testing.assert_array_equal(to_numpy(array), a)
 
 
+@pytest.mark.referee("seqlib.gru.gru_cell_backward", by="finite differences")
 @pytest.mark.parametrize("reset", FORMS)
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 3, 4)])
 def test_finite_differences(reset, sizes):
@@ -75,6 +78,7 @@ def test_finite_differences(reset, sizes):
         close(by_differences(loss, inputs, i), grad, 1e-7, scale=1)
 
 
+@pytest.mark.referee("seqlib.gru.gru_cell", by="by hand")
 @pytest.mark.parametrize("reset", FORMS)
 def test_by_hand(reset):
     """r = 1/4, z = 1/5, h = 8, W_hn = 1, b_hn = 4: 1/4 (8 + 4) = 3, or 2 + 4 = 6."""

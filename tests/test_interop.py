@@ -84,6 +84,9 @@ def by_onnx(kind, params, x, state, ragged):
     return x.transpose(1, 0, 2), last
 
 
+@pytest.mark.referee(
+    "seqlib.interop.to_onnx", "seqlib.recurrent.recurrent", by="onnxruntime"
+)
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize(("layers", "bias"), [(1, True), (2, True), (1, False)])
@@ -109,6 +112,12 @@ def keras_layer(kind, both, bias):
     return keras.layers.Bidirectional(layer) if both else layer
 
 
+@pytest.mark.referee(
+    "seqlib.interop.to_keras",
+    "seqlib.interop.from_keras",
+    "seqlib.recurrent.recurrent",
+    by="keras",
+)
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize(("layers", "bias"), [(1, True), (2, True), (1, False)])
@@ -131,6 +140,11 @@ def test_keras_computes_the_same(kind, layers, bias, both):
     close(again, y, 1e-6)  # the one bias was summed in float32
 
 
+@pytest.mark.referee(
+    "seqlib.interop.from_onnx",
+    "seqlib.interop.from_keras",
+    by="the way there, to the last bit",
+)
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("bias", [False, True])
@@ -155,6 +169,7 @@ def test_there_and_back(kind, bias, both, library):
         np.testing.assert_array_equal(to_numpy(given[name]), a)
 
 
+@pytest.mark.referee("seqlib.interop.to_onnx", "seqlib.interop.to_keras", by="by hand")
 def test_the_blocks_by_name():
     """One unit, each weight the number of its gate in torch's order."""
     lstm = {"weight_ih_l0": np.arange(4.0)[:, None], "weight_hh_l0": np.ones((4, 1))}

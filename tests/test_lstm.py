@@ -25,6 +25,8 @@ def torchs_cell(x, h, c, *weights):
     return torch.func.functional_call(cell, params, (x, (h, c)))
 
 
+@pytest.mark.referee("seqlib.lstm.lstm_cell", by="torch.nn.LSTMCell")
+@pytest.mark.referee("seqlib.lstm.lstm_cell_backward", by="torch autograd")
 @given(
     sizes=st.tuples(*[st.integers(1, 4)] * 3),
     seed=st.integers(0, 2**32 - 1),
@@ -53,6 +55,7 @@ def test_cell_and_its_gradients(sizes, seed, dtype):
             np.testing.assert_array_equal(to_numpy(array), a)
 
 
+@pytest.mark.referee("seqlib.lstm.lstm_cell_backward", by="finite differences")
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 3, 4)])
 def test_finite_differences(sizes):
     rng = np.random.default_rng(1)
@@ -68,6 +71,7 @@ def test_finite_differences(sizes):
         close(by_differences(loss, inputs, i), grad, 1e-7, scale=1)
 
 
+@pytest.mark.referee("seqlib.lstm.lstm_cell", by="by hand")
 def test_by_hand():
     """i, f, g, o = 1/2, 1/4, 3/5, 4/5: c' = 8/4 + 0.6/2 = 2.3, h' = 0.8 tanh 2.3."""
     zero = np.zeros((4, 1))

@@ -31,6 +31,7 @@ GUESS = [[1, 0, 0], [2, 1, 1]]  # 4 of 6
 REAL = [[True, True, False], [True, False, False]]  # 2 of 3
 
 
+@pytest.mark.referee("seqlib.metrics.accuracy", by="by hand")
 @pytest.mark.parametrize("library", [np, torch, array_api_strict])
 def test_accuracy_counts(library):
     guess, right = library.asarray(GUESS), library.asarray(RIGHT)
@@ -84,6 +85,11 @@ def predictions(seed, shape, classes):
     return guess, right, mask
 
 
+@pytest.mark.referee(
+    "seqlib.metrics.confusion_matrix",
+    "seqlib.metrics.per_class_accuracy",
+    by="scikit-learn",
+)
 @given(seed=SEEDS, shape=SHAPES, classes=st.integers(1, 5), masked=st.booleans())
 def test_confusion_by_loops_and_scikit_learn(seed, shape, classes, masked):
     guess, right, mask = predictions(seed, shape, classes)
@@ -173,6 +179,11 @@ def test_sentences_on_classes(f, change, sentence):
 # --- probabilities -------------------------------------------------------------------
 
 
+@pytest.mark.referee(
+    "seqlib.metrics.perplexity",
+    "seqlib.metrics.bits_per_character",
+    by="torch.nn.functional.cross_entropy",
+)
 @given(seed=SEEDS, B=st.integers(1, 4), T=st.integers(1, 5), V=st.integers(1, 6))
 def test_perplexity_by_torchs_cross_entropy(seed, B, T, V):
     rng = np.random.default_rng(seed)
@@ -198,6 +209,9 @@ def test_perplexity_by_torchs_cross_entropy(seed, B, T, V):
         assert isinstance(bits_per_character(*given), float)
 
 
+@pytest.mark.referee(
+    "seqlib.metrics.perplexity", "seqlib.metrics.bits_per_character", by="by hand"
+)
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_even_choice_among_k_has_perplexity_k(library, dtype):
@@ -272,6 +286,7 @@ RIGHT_FIRST = [
 RIGHT_SECOND = ["A cat sat on the mat, didn't it?", "I had an Apple", "我爱苹果"]
 
 
+@pytest.mark.referee("seqlib.metrics.bleu", by="sacrebleu")
 @pytest.mark.parametrize("tokenize", ["13a", "intl", "zh", "char", "none"])
 @pytest.mark.parametrize("lowercase", [False, True])
 @pytest.mark.parametrize("smooth", ["exp", "floor", "add-k", "none"])
@@ -296,6 +311,7 @@ def test_bleus_options_matter():
     assert len(smooth) == 4
 
 
+@pytest.mark.referee("seqlib.metrics.bleu", by="by hand")
 def test_bleu_by_hand():
     """Unigrams 5/6, bigrams 3/5, trigrams 2/4, 4-grams 1/3, and no brevity."""
     score = bleu(["the cat sat on a mat"], ["the cat sat on the mat"])

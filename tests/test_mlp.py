@@ -36,6 +36,8 @@ def torchs_mlp(layers, activations):
     return torch.nn.Sequential(*modules), params
 
 
+@pytest.mark.referee("seqlib.mlp.mlp", by="torch.nn.Linear")
+@pytest.mark.referee("seqlib.mlp.mlp_backward", by="torch autograd")
 @given(
     lead=LEADS,
     sizes=st.lists(st.integers(1, 4), min_size=2, max_size=4),
@@ -80,6 +82,7 @@ def test_mlp_and_its_gradients(lead, sizes, names, bias, seed):
                     np.testing.assert_array_equal(to_numpy(b), b0.astype(dtype))
 
 
+@pytest.mark.referee("seqlib.mlp.mlp_backward", by="finite differences")
 @pytest.mark.parametrize("lead", [(), (3,), (1, 1)])
 def test_mlp_by_finite_differences(lead):
     rng = np.random.default_rng(3)
@@ -98,6 +101,8 @@ def test_mlp_by_finite_differences(lead):
         close(by_differences(loss, inputs, i), grad, 1e-7, scale=1)
 
 
+@pytest.mark.referee("seqlib.mlp.perceptron", by="torch.nn.functional.linear")
+@pytest.mark.referee("seqlib.mlp.perceptron_backward", by="torch autograd")
 @given(lead=LEADS, D=st.integers(1, 4), H=st.integers(1, 4), f=SOFT, seed=SEEDS)
 def test_one_layer(lead, D, H, f, seed):
     """The gradient by torch; sums over every leading axis."""
@@ -127,6 +132,9 @@ def test_autograd_runs_through_the_forward_pass():
         close(grad, wanted, scale=1)
 
 
+@pytest.mark.referee(
+    "seqlib.mlp.perceptron", "seqlib.mlp.perceptron_backward", by="by hand"
+)
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_threshold_unit(library):
     """It fires at its threshold, here 2, and passes no gradient."""
@@ -141,6 +149,7 @@ def test_a_threshold_unit(library):
         assert not to_numpy(grad).any()
 
 
+@pytest.mark.referee("seqlib.mlp.init_params", by="torch.nn.Linear")
 def test_parameters_are_drawn_as_torch_draws_them():
     layers = init_params([400, 300, 2], np.random.default_rng(0))
     assert [W.shape for W, _ in layers] == [(300, 400), (2, 300)]
@@ -168,6 +177,7 @@ def run(x, layers):
     return mlp(x, layers, "threshold")[0][..., 0]
 
 
+@pytest.mark.referee("seqlib.boolean.at_least", by="enumeration")
 @given(signs=st.lists(st.integers(-1, 1), min_size=1, max_size=5), data=st.data())
 def test_a_unit_counts_its_literals(signs, data):
     k = data.draw(st.integers(0, len(signs) + 1))
@@ -190,6 +200,7 @@ def test_gates():
         np.testing.assert_array_equal(run(x, at_least(k, signs)), wanted)
 
 
+@pytest.mark.referee("seqlib.boolean.truth_table", by="enumeration")
 @given(n=st.integers(1, 4), seed=SEEDS)
 def test_any_boolean_function(n, seed):
     outputs = np.random.default_rng(seed).integers(0, 2, 2**n).astype(bool)
@@ -204,6 +215,7 @@ def test_constants_and_xor(outputs):
     np.testing.assert_array_equal(run(table(n), truth_table(outputs)), outputs)
 
 
+@pytest.mark.referee("seqlib.boolean.parity", by="enumeration")
 @pytest.mark.parametrize("n", range(1, 9))
 @pytest.mark.parametrize("kind", ["threshold", "and_or", "deep"])
 def test_parity_and_what_it_costs(kind, n):
@@ -244,6 +256,7 @@ def inside(points, corners):
     return found
 
 
+@pytest.mark.referee("seqlib.boolean.polygon", by="areas of triangles")
 @given(N=st.integers(3, 8), reverse=st.booleans(), seed=SEEDS)
 def test_a_convex_polygon(N, reverse, seed):
     rng = np.random.default_rng(seed)
@@ -271,6 +284,7 @@ def test_four_of_five_make_a_star():
     np.testing.assert_array_equal(run(points, polygon(PENTAGON, 5)), pentagon)
 
 
+@pytest.mark.referee("seqlib.boolean.union", by="areas of triangles")
 def test_a_union_of_polygons():
     rng = np.random.default_rng(1)
     points = 4 * rng.normal(size=(2000, 2))

@@ -70,6 +70,8 @@ def draw(sizes, K, L, past, open_loop, bias, seed):
     return x, layers, x_past, y_past, targets
 
 
+@pytest.mark.referee("seqlib.narx.narx", by="torch.nn.functional.linear")
+@pytest.mark.referee("seqlib.narx.narx_backward", by="torch autograd")
 @given(
     sizes=SIZES,
     K=st.integers(0, 3),
@@ -114,6 +116,7 @@ def test_narx_and_its_gradients(sizes, K, L, past, open_loop, bias, seed):
                 np.testing.assert_array_equal(to_numpy(array), a.astype(dtype))
 
 
+@pytest.mark.referee("seqlib.narx.narx_backward", by="finite differences")
 @pytest.mark.parametrize("open_loop", [False, True])
 @pytest.mark.parametrize(("K", "L"), [(0, 1), (2, 0), (1, 2)])
 def test_narx_by_finite_differences(K, L, open_loop):
@@ -135,6 +138,9 @@ def test_narx_by_finite_differences(K, L, open_loop):
         close(by_differences(loss, inputs, i), grad, 1e-7, scale=1)
 
 
+@pytest.mark.referee(
+    "seqlib.narx.narx", "seqlib.state_space.state_space", by="torch.nn.RNN"
+)
 @given(sizes=SIZES, seed=SEEDS)
 def test_a_narx_0_1_of_one_layer_is_an_elman_network(sizes, seed):
     """Its output is the state that comes back: torch.nn.RNN."""
@@ -161,6 +167,7 @@ def test_the_response_of_a_narx_goes_on():
     np.testing.assert_array_equal(y[0, :, 0], wanted)
 
 
+@pytest.mark.referee("seqlib.narx.narx", by="by hand")
 def test_the_order_of_what_it_sees():
     """x_t, x_{t-1}, x_{t-2}, y_{t-1}, y_{t-2}, told apart by powers of ten."""
     layers = [(np.array([[1.0, 10, 100, 1000, 10000]]), None)]
@@ -205,6 +212,8 @@ def test_it_goes_on_where_it_stopped():
 # --- the state-space model -----------------------------------------------------------
 
 
+@pytest.mark.referee("seqlib.state_space.state_space", by="torch.nn.functional.linear")
+@pytest.mark.referee("seqlib.state_space.state_space_backward", by="torch autograd")
 @given(
     sizes=SIZES,
     first=st.booleans(),
@@ -252,6 +261,7 @@ def test_state_space_and_its_gradients(sizes, first, which, bias, seed):
         np.testing.assert_array_equal(to_numpy(array), x)
 
 
+@pytest.mark.referee("seqlib.state_space.state_space_backward", by="finite differences")
 def test_state_space_by_finite_differences_in_float64_and_float32():
     rng = np.random.default_rng(0)
     x, h = rng.normal(size=(2, 4, 2)), rng.normal(size=(2, 3))
@@ -279,6 +289,7 @@ def test_state_space_by_finite_differences_in_float64_and_float32():
         assert grad.dtype == np.float32
 
 
+@pytest.mark.referee("seqlib.state_space.state_space", by="by hand")
 def test_a_state_holds_what_it_is_told_to():
     """h_t = x_t + 0.9 h_{t-1}, y_t = 2 h_t: the impulse fades, and does not end."""
     f, g = [(np.array([[1.0, 0.9]]), None)], [(np.array([[2.0]]), None)]

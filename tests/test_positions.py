@@ -83,6 +83,16 @@ CASES = {"sinusoidal": sinusoidal_case, "learned": learned_case} | {
 }
 
 
+@pytest.mark.referee(
+    "seqlib.positions.sinusoidal", "seqlib.positions.rotary", by="torch.polar"
+)
+@pytest.mark.referee("seqlib.positions.learned", by="torch.nn.functional.embedding")
+@pytest.mark.referee(
+    "seqlib.positions.sinusoidal_backward",
+    "seqlib.positions.learned_backward",
+    "seqlib.positions.rotary_backward",
+    by="torch autograd, finite differences",
+)
 @pytest.mark.parametrize("name", CASES)
 @given(lead=LEADS, T=SIZES, half=st.integers(1, 4), seed=SEEDS)
 def test_forward_and_backward_in_float64(name, lead, T, half, seed):
@@ -129,6 +139,7 @@ def test_float32_is_kept_and_autograd_runs_through(name, library):
             close(grad, right, 1e-4, scale=1 + right.abs().max().item())
 
 
+@pytest.mark.referee("seqlib.positions.sinusoidal", by="by hand")
 def test_the_papers_formula():
     table, _ = sinusoidal(np.arange(7.0), 6)
     for pos in range(7):

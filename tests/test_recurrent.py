@@ -172,6 +172,10 @@ PROBLEMS = {
 }
 
 
+@pytest.mark.referee(
+    "seqlib.recurrent.recurrent", by="torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU"
+)
+@pytest.mark.referee("seqlib.recurrent.recurrent_backward", by="torch autograd")
 @given(**PROBLEMS)
 def test_forward_and_backward_agree_with_autograd(
     seed, kind, sizes, layers, both, bias, mask, start, dy, dstate
@@ -186,6 +190,7 @@ def test_forward_and_backward_agree_with_autograd(
             agree(ours, problem.torchs(by_module, **given_))
 
 
+@pytest.mark.referee("seqlib.recurrent.recurrent_backward", by="torch autograd")
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("mask", MASKS)
@@ -208,6 +213,7 @@ def test_a_long_sequence(kind):
     agree(problem.ours(), problem.torchs(by_module))
 
 
+@pytest.mark.referee("seqlib.recurrent.recurrent_backward", by="finite differences")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("mask", MASKS)
 def test_finite_differences(kind, mask):
@@ -371,6 +377,7 @@ def test_dropout_spares_a_single_layer():
     np.testing.assert_array_equal(y, recurrent(*arguments)[0])
 
 
+@pytest.mark.referee("seqlib.recurrent.recurrent", by="by hand")
 def test_dropout_zeroes_whole_and_scales():
     """With W_ih = 1, no recurrence and relu, layer 2 shows what layer 1 let through."""
     params = {
@@ -385,6 +392,9 @@ def test_dropout_zeroes_whole_and_scales():
     assert y.mean() == pytest.approx(1, abs=0.03)
 
 
+@pytest.mark.referee(
+    "seqlib.recurrent.init_params", by="torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU"
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_init_params_are_torchs(kind):
     Module = {"gru_before": torch.nn.GRU, **MODULES}.get(kind, torch.nn.RNN)

@@ -29,6 +29,8 @@ def torchs_cell(activation, x, h, W_ih, W_hh, b_ih, b_hh):
     return torch.func.functional_call(cell, params, (x, h))
 
 
+@pytest.mark.referee("seqlib.rnn.rnn_cell", by="torch.nn.RNNCell")
+@pytest.mark.referee("seqlib.rnn.rnn_cell_backward", by="torch autograd")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @given(
     sizes=st.tuples(*[st.integers(1, 4)] * 3),
@@ -55,6 +57,7 @@ def test_cell_and_its_gradients(activation, sizes, seed, dtype):
             np.testing.assert_array_equal(to_numpy(array), a)
 
 
+@pytest.mark.referee("seqlib.rnn.rnn_cell_backward", by="finite differences")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 3, 4)])
 def test_finite_differences(activation, sizes):
@@ -70,6 +73,9 @@ def test_finite_differences(activation, sizes):
         close(by_differences(loss, inputs, i), grad, 1e-7, scale=1)
 
 
+@pytest.mark.referee(
+    "seqlib.rnn.rnn_cell", "seqlib.rnn.rnn_cell_backward", by="by hand"
+)
 def test_by_hand():
     """h' = tanh(2 x 1 + 0.5 + 3 x (-1) + 0.25) = tanh(-0.25), all sizes 1."""
     one = np.ones((1, 1))

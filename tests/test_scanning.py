@@ -84,6 +84,11 @@ def draw(rank, channels, kernels, strides, names, room, bias, seed):
     return rng, x, convs, names, strides, fields
 
 
+@pytest.mark.referee(
+    "seqlib.scanning.convnet",
+    by="torch.nn.functional.conv1d, torch.nn.functional.conv2d",
+)
+@pytest.mark.referee("seqlib.scanning.convnet_backward", by="torch autograd")
 @given(**DRAWN)
 def test_convnet_and_its_gradients(**drawn):
     rng, x, convs, names, strides, _ = draw(**drawn)
@@ -112,6 +117,7 @@ def test_convnet_and_its_gradients(**drawn):
                 np.testing.assert_array_equal(to_numpy(now), then.astype(dtype))
 
 
+@pytest.mark.referee("seqlib.scanning.mlp_from_convs", by="scan against convnet")
 @given(**DRAWN)
 def test_a_convnet_is_a_scanning_mlp(**drawn):
     """Outputs and gradients at the input agree; shared weights' gradients add up."""
@@ -135,6 +141,7 @@ def test_a_convnet_is_a_scanning_mlp(**drawn):
         assert [W.dtype for W, _ in layers] == [y.dtype] * len(convs)
 
 
+@pytest.mark.referee("seqlib.scanning.convs_from_mlp", by="scan against convnet")
 @given(
     rank=RANKS,
     kernel=st.tuples(SMALL, SMALL),
@@ -169,6 +176,7 @@ def test_a_scanning_mlp_is_a_convnet(rank, kernel, C, sizes, stride, bias, seed)
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.referee("seqlib.scanning.scan", by="windows cut by hand")
 @given(rank=RANKS, stride=st.tuples(SMALL, SMALL), seed=SEEDS)
 def test_scan_shows_each_window_to_the_mlp(rank, stride, seed):
     """Window by window, cut by plain slicing."""
@@ -186,6 +194,7 @@ def test_scan_shows_each_window_to_the_mlp(rank, stride, seed):
         assert (n - 1) * s + k <= size < n * s + k
 
 
+@pytest.mark.referee("seqlib.scanning.scan_backward", by="finite differences")
 @pytest.mark.parametrize("rank", [1, 2])
 def test_scan_by_finite_differences(rank):
     rng = np.random.default_rng(rank)
@@ -205,6 +214,7 @@ def test_scan_by_finite_differences(rank):
         close(by_differences(loss, inputs, i), grad, 1e-7, scale=1)
 
 
+@pytest.mark.referee("seqlib.scanning.scan", by="by hand")
 def test_the_scan_finds_what_an_mlp_misses():
     """A template unit's largest output moves with the pattern; its value stays."""
     pattern = np.array([1.0, -2, 3])
@@ -217,6 +227,7 @@ def test_the_scan_finds_what_an_mlp_misses():
         assert max_pool1d(y, 6)[0].item() == 1
 
 
+@pytest.mark.referee("seqlib.scanning.mlp_from_convs", by="by hand")
 def test_what_distributing_the_window_saves():
     """A window of 8 over 2 channels: 4 units see it at once, or 4 then 4 see parts."""
     rng = np.random.default_rng(0)
@@ -231,6 +242,8 @@ def test_what_distributing_the_window_saves():
 # --- time-delay networks -------------------------------------------------------------
 
 
+@pytest.mark.referee("seqlib.scanning.tdnn", by="torch.nn.functional.conv1d")
+@pytest.mark.referee("seqlib.scanning.tdnn_backward", by="torch autograd")
 @given(
     channels=st.lists(SMALL, min_size=2, max_size=4),
     widths=st.tuples(SMALL, SMALL, SMALL),
@@ -271,6 +284,7 @@ def test_tdnn_and_its_gradients(channels, widths, T, with_past, bias, seed):
             close(grad, want, scale=10)
 
 
+@pytest.mark.referee("seqlib.scanning.tdnn_backward", by="finite differences")
 def test_tdnn_by_finite_differences():
     rng = np.random.default_rng(0)
     convs = draw_convs(rng, 1, [2, 3, 1], [(2,), (3,)])

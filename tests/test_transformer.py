@@ -146,6 +146,17 @@ class Problem:
         return out, by_autograd([out], [torch.tensor(self.dout)], inputs)
 
 
+@pytest.mark.referee(
+    "seqlib.transformer.encoder_block", by="torch.nn.TransformerEncoderLayer"
+)
+@pytest.mark.referee(
+    "seqlib.transformer.decoder_block", by="torch.nn.TransformerDecoderLayer"
+)
+@pytest.mark.referee(
+    "seqlib.transformer.encoder_block_backward",
+    "seqlib.transformer.decoder_block_backward",
+    by="torch autograd",
+)
 @pytest.mark.parametrize("kind", ["encoder", "decoder"])
 @given(
     sizes=st.tuples(SIZES, SIZES, SIZES, st.integers(1, 3), st.integers(1, 3), SIZES),
@@ -178,6 +189,11 @@ def test_blocks_are_torchs(kind, sizes, masks, ragged, seed, **options):
             np.testing.assert_array_equal(to_numpy(array), copy)
 
 
+@pytest.mark.referee(
+    "seqlib.transformer.encoder_block_backward",
+    "seqlib.transformer.decoder_block_backward",
+    by="torch autograd, finite differences",
+)
 @pytest.mark.parametrize("kind", ["encoder", "decoder"])
 @pytest.mark.parametrize("norm_first", [False, True])
 @pytest.mark.parametrize("activation", ["relu", "gelu", "gelu_tanh"])
