@@ -285,6 +285,7 @@ def test_autograd_runs_through_the_forward_pass(rank):
 # --- sizes ---------------------------------------------------------------------------
 
 
+@pytest.mark.referee("seqlib.cnn.output_size", by="torch.nn.functional.conv1d")
 @given(
     size=st.integers(1, 20),
     kernel=st.integers(1, 5),
@@ -333,6 +334,7 @@ def test_receptive_field(layers):
         assert seen.max() == place * jump + r - 1
 
 
+@pytest.mark.referee("seqlib.cnn.receptive_field", by="by hand")
 def test_receptive_field_by_hand():
     """Two 5 x 5 kernels with 2 x 2 pooling after each, as in LeNet."""
     layers = [(5, 1), (2, 2), (5, 1), (2, 2)]
