@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 export OMP_NUM_THREADS ?= 1
 
 .NOTPARALLEL:
-.PHONY: help book serve test run release colab bench audit address clean
+.PHONY: help book serve test oldest mutate run release colab bench audit address clean
 
 help:                  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,12 @@ serve: book            ## look at the book at http://127.0.0.1:8000
 test: $(VENV)/dev book ## run every test, and every chapter against its stored outputs
 	$(BIN)/python -m pytest --nbval --nbval-current-env tests chapters
 
+oldest:                ## test with the oldest numpy and nothing else: make oldest [PYTHON=python3.13]
+	@$(or $(PYTHON),false) tools/oldest.py
+
+mutate: $(VENV)/dev    ## break each equation on purpose, and see a test fail: make mutate [ONLY=lstm]
+	@nice -n 19 $(BIN)/python tools/mutate.py $(ONLY)
+
 run: $(VENV)/dev       ## run the chapters and store their outputs: make run [ONLY=06-bptt]
 	$(BIN)/python tools/run.py $(ONLY)
 
@@ -61,4 +67,4 @@ address:               ## set the project's address everywhere: make address REP
 	@$(PYTHON) tools/address.py "$(REPO)"
 
 clean:                 ## remove what was built, the environments too
-	rm -rf _build build dist $(VENV) .venv-colab *.egg-info
+	rm -rf _build build dist mutants $(VENV) .venv-colab .venv-oldest *.egg-info
