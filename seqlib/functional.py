@@ -15,6 +15,7 @@ import math
 import numpy as np
 from array_api_compat import device, is_torch_array
 
+from seqlib import _fused
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import generator, gradient, in_range, number, one_of, shapes, whole
 
@@ -26,6 +27,8 @@ def sigmoid(x: Array) -> tuple[Array, Array]:
     """
     shapes(x=(x, "..."))
     xp = array_namespace(x)
+    if _fused.fits(x):
+        return (out := x.sigmoid()), out
     zero = xp.zeros_like(x)
     p, q = xp.exp(xp.minimum(x, zero)), xp.exp(xp.minimum(-x, zero))  # one of them is 1
     out = p / (p + q)  # exp(x) / (exp(x) + 1) or 1 / (1 + exp(-x)), by the sign of x
@@ -48,6 +51,8 @@ def softmax(x: Array, axis: int = -1) -> tuple[Array, tuple]:
     """
     _check_axis(x, axis)
     xp = array_namespace(x)
+    if _fused.fits(x):
+        return (out := x.softmax(axis)), (out, axis)
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     out = e / xp.sum(e, axis=axis, keepdims=True)
     return out, (out, axis)
@@ -58,6 +63,8 @@ def softmax_backward(dout: Array, cache: tuple) -> Array:
     p, axis = cache
     gradient("dout", dout, p, p.shape)
     xp = array_namespace(p)
+    if _fused.fits(p, dout):
+        return _fused.softmax_backward(dout, p, axis)
     return p * (dout - xp.sum(dout * p, axis=axis, keepdims=True))
 
 
@@ -68,6 +75,8 @@ def log_softmax(x: Array, axis: int = -1) -> tuple[Array, tuple]:
     """
     _check_axis(x, axis)
     xp = array_namespace(x)
+    if _fused.fits(x):
+        return (out := x.log_softmax(axis)), (out, axis)
     x = x - xp.max(x, axis=axis, keepdims=True)
     out = x - xp.log(xp.sum(xp.exp(x), axis=axis, keepdims=True))
     return out, (out, axis)
@@ -78,6 +87,8 @@ def log_softmax_backward(dout: Array, cache: tuple) -> Array:
     out, axis = cache
     gradient("dout", dout, out, out.shape)
     xp = array_namespace(out)
+    if _fused.fits(out, dout):
+        return _fused.log_softmax_backward(dout, out, axis)
     return dout - xp.exp(out) * xp.sum(dout, axis=axis, keepdims=True)
 
 
@@ -95,24 +106,33 @@ def gelu(x: Array, approximate: str = "none") -> tuple[Array, tuple]:
     """
     shapes(x=(x, "..."))
     one_of("approximate", approximate, ("none", "tanh"))
-    xp = array_namespace(x)
-    if approximate == "tanh":
-        t = xp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
-        return 0.5 * x * (1 + t), (x, t, approximate)
-    cdf = 0.5 * (1 + _erf(x / math.sqrt(2)))
-    return x * cdf, (x, cdf, approximate)
+    if _fused.fits(x):
+        return _fused.gelu(x, approximate), (x, None, approximate)
+    share = _share(x, approximate)
+    return x * share, (x, share, approximate)
 
 
 def gelu_backward(dout: Array, cache: tuple) -> Array:
     """Gradient of `gelu`: dx = dout (Φ(x) + x φ(x)), φ = Φ'; shapes (...)."""
-    x, inner, approximate = cache
+    x, share, approximate = cache
     gradient("dout", dout, x, x.shape)
+    if _fused.fits(x, dout):
+        return _fused.gelu_backward(dout, x, approximate)
     xp = array_namespace(x)
+    share = _share(x, approximate) if share is None else share
+    if approximate == "tanh":  # (1 + tanh(u)) / 2 has the slope 2 share (1 - share) u'
+        du = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)
+        return dout * share * (1 + 2 * x * (1 - share) * du)
+    density = xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    return dout * (share + x * density)
+
+
+def _share(x: Array, approximate: str) -> Array:
+    """Φ(x), what `gelu` lets through of x, or its approximation."""
     if approximate == "tanh":
-        slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x**2)
-        return dout * (0.5 * (1 + inner) + 0.5 * x * (1 - inner**2) * slope)
-    density = xp.exp(-0.5 * x**2) / math.sqrt(2 * math.pi)
-    return dout * (inner + x * density)
+        u = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
+        return 0.5 * (1 + array_namespace(x).tanh(u))
+    return 0.5 * (1 + _erf(x / math.sqrt(2)))
 
 
 def _erf(x: Array) -> Array:
@@ -134,20 +154,25 @@ def layer_norm(
     """
     shapes(weight=(weight, "D"), bias=(bias, "D"), x=(x, "... D"))
     number("eps", eps, 0)
+    if _fused.fits(x, weight, bias):
+        out, mean, scale = _fused.layer_norm(x, weight, bias, eps)
+        return out, (x, mean, scale, weight)
     xp = array_namespace(x)
-    centred = x - xp.mean(x, axis=-1, keepdims=True)
-    variance = xp.mean(centred**2, axis=-1, keepdims=True)
+    mean = xp.mean(x, axis=-1, keepdims=True)
+    variance = xp.mean((x - mean) ** 2, axis=-1, keepdims=True)
     scale = 1 / xp.sqrt(variance + eps)
-    normal = centred * scale
-    return normal * weight + bias, (normal, scale, weight)
+    return (x - mean) * scale * weight + bias, (x, mean, scale, weight)
 
 
 def layer_norm_backward(dout: Array, cache: tuple) -> tuple[Array, Array, Array]:
     """Gradients of `layer_norm`: dx and dout (..., D), dweight (D,), dbias (D,)."""
-    normal, scale, weight = cache
-    gradient("dout", dout, normal, normal.shape)
-    xp = array_namespace(normal)
+    x, mean, scale, weight = cache
+    gradient("dout", dout, x, x.shape)
+    if _fused.fits(dout, *cache):
+        return _fused.layer_norm_backward(dout, *cache)
+    xp = array_namespace(x)
     rows = tuple(range(dout.ndim - 1))
+    normal = (x - mean) * scale
     dnormal = dout * weight
     dx = dnormal - xp.mean(dnormal, axis=-1, keepdims=True)
     dx = dx - normal * xp.mean(dnormal * normal, axis=-1, keepdims=True)
@@ -163,7 +188,9 @@ def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, tuple]:
     """
     shapes(W=(W, "O D"), b=(b, "O?"), x=(x, "... D"))
     out = x @ W.T
-    return (out if b is None else out + b), (x, W, b)
+    if b is not None:
+        out += b  # in place: the product is ours
+    return out, (x, W, b)
 
 
 def linear_backward(dout: Array, cache: tuple) -> tuple[Array, Array, Array | None]:
@@ -259,20 +286,19 @@ def cross_entropy(
     in_range("targets", inside, n["C"])
     if reduction == "mean" and not bool(xp.any(counted)):
         raise ValueError("targets must hold at least one that is not ignore_index")
-    classes = xp.arange(n["C"], device=device(logits))
-    right = (targets[..., None] == classes) & counted[..., None]  # one-hot
     log_p, _ = log_softmax(logits)
-    losses = -xp.sum(xp.where(right, log_p, xp.zeros_like(log_p)), axis=-1)
+    picked = xp.take_along_axis(log_p, inside[..., None], axis=-1)[..., 0]
+    losses = xp.where(counted, -picked, xp.zeros_like(picked))
     if ε := label_smoothing:
         even = -xp.mean(log_p, axis=-1)  # the cross-entropy with 1/C for every class
         even = xp.where(counted, even, xp.zeros_like(even))
         losses = (1 - ε) * losses + ε * even
     if reduction == "none":
-        return losses, (log_p, right, counted, ε, None)
+        return losses, (log_p, inside, counted, ε, None)
     share = xp.ones_like(losses)
     if reduction == "mean":
         share = share / xp.sum(xp.astype(counted, logits.dtype))
-    return xp.sum(losses * share), (log_p, right, counted, ε, share)
+    return xp.sum(losses * share), (log_p, inside, counted, ε, share)
 
 
 def cross_entropy_backward(dout: Array, cache: tuple) -> Array:
@@ -280,12 +306,18 @@ def cross_entropy_backward(dout: Array, cache: tuple) -> Array:
 
     Shapes: dout as the loss, () or (...), a float for () too; result (..., C).
     """
-    log_p, right, counted, ε, share = cache
-    xp = array_namespace(log_p)
+    log_p, inside, counted, ε, share = cache
+    xp, C = array_namespace(log_p), log_p.shape[-1]
     if share is not None and isinstance(dout, float):
         dout = xp.full((), float(dout), dtype=log_p.dtype, device=device(log_p))
     gradient("dout", dout, log_p, counted.shape if share is None else ())
     dlosses = dout if share is None else dout * share
-    q = (1 - ε) * xp.astype(right, log_p.dtype) + ε / log_p.shape[-1]
-    dlogits = dlosses[..., None] * (xp.exp(log_p) - q)
+    if _fused.fits(log_p, dout):
+        dlogits = _fused.cross_entropy_backward(dlosses, log_p, inside, ε)
+    else:
+        right = inside[..., None] == xp.arange(C, device=device(log_p))  # one-hot
+        q = (1 - ε) * xp.astype(right, log_p.dtype) + ε / C
+        dlogits = dlosses[..., None] * (xp.exp(log_p) - q)
+    if bool(xp.all(counted)):
+        return dlogits
     return xp.where(counted[..., None], dlogits, xp.zeros_like(dlogits))
