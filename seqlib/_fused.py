@@ -53,8 +53,8 @@ def masked_softmax(scores: Array, mask: Array | None = None) -> Array | None:
     """Return softmax(scores + mask); None if a row is NaN, has inf, or allows no key.
 
     What comes out of such a row the formula says; so it does elsewhere than on the
-    CPU, where looking at the rows would mean to wait for them. A mask of booleans becomes numbers
-    to be added, 0 or -inf: five times as fast as to choose by it.
+    CPU, where looking at the rows would mean to wait for them. A mask of booleans
+    becomes numbers, 0 or -inf: to add them is five times as fast as to choose.
     """
     if not scores.is_cpu:
         return None
@@ -80,7 +80,7 @@ def gelu_backward(dout: Array, x: Array, approximate: str) -> Array:
 def layer_norm(
     x: Array, weight: Array, bias: Array, eps: float
 ) -> tuple[Array, Array, Array]:
-    """Return the result, the mean and 1 / sqrt(variance + eps), the last two (..., 1)."""
+    """Return the result, the mean and 1 / sqrt(variance + eps)."""
     return _aten(x).native_layer_norm(x, weight.shape, weight, bias, eps)
 
 
