@@ -94,6 +94,16 @@ def _check_axis(x: Array, axis: int) -> None:
     whole("axis", axis, -x.ndim, x.ndim - 1)
 
 
+def relu(x: Array) -> Array:
+    """Return max(x, 0), unchecked; NaN stays NaN."""
+    return x.relu() if _fused.fits(x) else array_namespace(x).where(x <= 0, 0, x)
+
+
+def relu_backward(dout: Array, y: Array) -> Array:
+    """Gradient of `relu`: dout where x > 0, which is where its result y is."""
+    return dout * array_namespace(y).astype(y > 0, y.dtype)
+
+
 def gelu(x: Array, approximate: str = "none") -> tuple[Array, tuple]:
     """Gaussian error linear unit x Φ(x), Φ the normal distribution function.
 
