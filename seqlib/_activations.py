@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from array_api_compat import is_torch_array
 
 from seqlib import _fused
 from seqlib._arrays import Array, array_namespace
@@ -144,7 +143,7 @@ def _share(x: Array, approximate: str) -> Array:
 
 def _erf(x: Array) -> Array:
     """Error function; the array API has none, so numpy goes through `math.erf`."""
-    if is_torch_array(x):
+    if _fused.is_torch(x):
         return x.erf()
     values = np.vectorize(math.erf, otypes=[float])(np.asarray(x))
     return array_namespace(x).asarray(values, dtype=x.dtype)

@@ -12,17 +12,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from array_api_compat import is_torch_array
-
 from seqlib._arrays import Array, array_namespace
 
 
 def fits(*arrays: Array) -> bool:
     """Tell whether all are torch's, and no gradient of them is being recorded."""
-    if not all(map(is_torch_array, arrays)):
+    if not all(map(is_torch, arrays)):
         return False
     recording = array_namespace(arrays[0]).is_grad_enabled()
     return not (recording and any(a.requires_grad for a in arrays))
+
+
+def is_torch(array: Array) -> bool:
+    """Tell whether this is a tensor of torch, also where there is no torch."""
+    return array_namespace(array).__name__ == "array_api_compat.torch"
 
 
 def _aten(array: Array) -> Any:

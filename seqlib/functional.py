@@ -11,7 +11,7 @@ a backward pass where dout has not the shape, library or float type of the resul
 from __future__ import annotations
 
 import numpy as np
-from array_api_compat import device, is_torch_array
+from array_api_compat import device
 
 from seqlib import _fused
 from seqlib._activations import (
@@ -132,7 +132,7 @@ def embedding_backward(dout: Array, cache: tuple) -> Array:
     gradient("dout", dout, weight, (*lead, weight.shape[1]))
     xp = array_namespace(weight)
     rows = xp.reshape(dout, (-1, dout.shape[-1]))
-    if is_torch_array(weight):
+    if _fused.is_torch(weight):
         return xp.zeros_like(weight).index_add_(0, flat, rows)
     dweight = np.zeros(weight.shape, dtype=np.asarray(rows).dtype)
     np.add.at(dweight, np.asarray(flat), np.asarray(rows))
