@@ -1,26 +1,24 @@
 """One training step of a small GPT made of `encoder_block`, beside torch.nn's layers.
 
 4 blocks, width 128, 4 heads, feed-forward 512, T=128 B=16, a vocabulary of 1000 tied
-to the last product, float32, one thread. Torch's are TransformerEncoderLayers with
-their fused causal attention, and autograd. They take turns, so that whatever else the
-machine does falls on all; memory is the largest that tensors take in a step.
+to the last product. Torch's are TransformerEncoderLayers with their fused causal
+attention, and autograd. Memory is the most that tensors take at a time in a step.
 
     python benchmarks/blocks.py
 """
 
 from __future__ import annotations
 
-import os
-import platform
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 
-os.environ |= {"OMP_NUM_THREADS": "1"}
+from turns import compare
 
+# numpy and torch come after it: they read the threads at their import
+# isort: split
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
 from seqlib.attention import causal_mask
 from seqlib.functional import (
@@ -37,7 +35,6 @@ from seqlib.positions import learned, learned_backward
 from seqlib.transformer import encoder_block, encoder_block_backward
 
 L, E, H, F, T, B, V = 4, 128, 4, 512, 128, 16, 1000
-ROUNDS = int(os.environ.get("ROUNDS", "30"))
 
 
 class Theirs(nn.Module):
@@ -118,8 +115,6 @@ def ours(model: Theirs, ids: Tensor, targets: Tensor) -> Callable[[], list[Tenso
 
 def peak(step: Callable[[], object]) -> float:
     """Return the largest sum of tensors' sizes at one time during a step, in MB."""
-    from torch.profiler import ProfilerActivity, profile
-
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
         kept = step()
     del kept
@@ -133,8 +128,7 @@ def peak(step: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Time both in turns, and print medians, ratios and memory."""
-    torch.set_num_threads(1)
+    """Check that both find the same gradients; compare times and memory."""
     torch.manual_seed(0)
     model = Theirs()
     ids = torch.randint(V, (B, T + 1))
@@ -143,31 +137,15 @@ def main() -> None:
         "torch.nn.TransformerEncoderLayer": theirs(model, *batch),
         "seqlib.transformer.encoder_block": ours(model, *batch),
     }
-    for one, other in zip(*(step() for step in steps.values()), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for round_ in range(ROUNDS + 3):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            if round_ >= 3:  # the first rounds warm up
-                times[name].append(1e3 * (time.perf_counter() - start))
-    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}")
-    print(
-        f"{L} blocks, E={E} heads={H} F={F} T={T} B={B} V={V}, float32, 1 thread, "
-        f"{ROUNDS} rounds"
+    one, other = (step() for step in steps.values())
+    torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
+    compare(
+        f"GPT, training step, {L} blocks E={E} H={H} F={F} T={T} B={B} V={V}", steps
     )
-    print(
-        f"{'':34}{'median':>9}{'min':>9}{'max':>9}{'ratio':>8}{'memory':>9}{'ratio':>8}"
-    )
-    base = statistics.median(next(iter(times.values())))
     memory = {name: peak(step) for name, step in steps.items()}
-    least = next(iter(memory.values()))
-    for name, ms in times.items():
-        median = statistics.median(ms)
-        row = f"{median:6.0f} ms{min(ms):6.0f} ms{max(ms):6.0f} ms{median / base:8.2f}"
-        row += f"{memory[name]:6.0f} MB{memory[name] / least:8.2f}"
-        print(f"{name:34}{row}")
+    for name, size in memory.items():
+        ratio = size / next(iter(memory.values()))
+        print(f"{name:42}{size:6.0f} MB at most{ratio:24.2f}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -154,7 +154,7 @@ def decoder_block_backward(
 
 def _chain(
     x: Array,
-    attentions: dict[str, tuple[Array | None, ...]],
+    attentions: Mapping[str, tuple[Array | None, ...]],
     params: Params,
     num_heads: int,
     options: Options,
