@@ -83,7 +83,10 @@ def gelu_backward(dout: Array, x: Array, approximate: str) -> Array:
 def layer_norm(
     x: Array, weight: Array, bias: Array, eps: float
 ) -> tuple[Array, Array, Array]:
-    """Return the result, the mean and 1 / sqrt(variance + eps)."""
+    """Return the result, the mean and 1 / sqrt(variance + eps).
+
+    As torch's layer it loses digits where a row's mean is far above its spread.
+    """
     return _aten(x).native_layer_norm(x, weight.shape, weight, bias, eps)
 
 
