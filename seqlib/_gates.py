@@ -6,12 +6,7 @@ from collections.abc import Callable
 
 from seqlib._arrays import Array, State, array_namespace
 from seqlib._check import shapes
-from seqlib.functional import linear, linear_backward, sigmoid
-
-
-def σ(z: Array) -> Array:
-    """Return the logistic function alone, without its cache."""
-    return sigmoid(z)[0]
+from seqlib.functional import linear, linear_backward
 
 
 def affine(h: Array, W: Array, b: Array | None) -> Array:

@@ -278,10 +278,12 @@ def _merge(
 
 
 def _split(x: Array, H: int) -> Array:
-    """(B, T, E) to (B, H, T, E/H)."""
+    """(B, T, E) to (B, H, T, E/H), each head's matrix in one piece."""
     xp = array_namespace(x)
     B, T, E = x.shape
-    return xp.permute_dims(xp.reshape(x, (B, T, H, E // H)), (0, 2, 1, 3))
+    x = xp.permute_dims(xp.reshape(x, (B, T, H, E // H)), (0, 2, 1, 3))
+    x = xp.reshape(x, (B * H, T, E // H))  # copies, so that products need not
+    return xp.reshape(x, (B, H, T, E // H))
 
 
 def _join(x: Array) -> Array:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from array_api_compat import device
+
 from seqlib._arrays import Array, State, array_namespace
 from seqlib._gates import by_state
 from seqlib._params import names_of
@@ -31,7 +33,7 @@ class Scan(NamedTuple):
     """What one cell's way through the sequence leaves for the way back."""
 
     suffix: str
-    x: Array  # (T, B, D)
+    x: Array  # (T * B, D)
     before: list  # (B, H) the hidden state before each step
     steps: list  # cache of each step
     order: range
@@ -54,8 +56,10 @@ def scan(
     W_ih, W_hh, b_ih, b_hh = (params.get(name) for name in names_of(suffix))
     if cell.merge and b_ih is not None:
         b_ih, b_hh = b_ih + b_hh, None
-    a, _ = linear(x, W_ih, b_ih)  # every step's input product at once
-    T = x.shape[0]
+    T, B, D = x.shape
+    flat = xp.reshape(x, (T * B, D))
+    a, _ = linear(flat, W_ih, b_ih)  # every step's input product at once
+    a = xp.reshape(a, (T, B, -1))
     order = range(T)[::-1] if suffix.endswith("_reverse") else range(T)
     before, outs, steps = [None] * T, [None] * T, [None] * T
     for t in order:
@@ -66,7 +70,7 @@ def scan(
     y = xp.stack(outs)
     if real is not None:
         y = xp.where(real, y, xp.zeros_like(y))
-    return y, state, Scan(suffix, x, before, steps, order, real)
+    return y, state, Scan(suffix, flat, before, steps, order, real)
 
 
 def scan_backward(
@@ -82,22 +86,29 @@ def scan_backward(
     names = names_of(kept.suffix)
     W_hh = params[names[1]]
     T, real = dy.shape[0], kept.real
-    da, dg = [None] * T, [None] * T
+    sizes = T, dy.shape[1], W_hh.shape[0]
+    da = xp.empty(sizes, dtype=dy.dtype, device=device(dy))
+    dg = da if cell.merge else xp.empty_like(da)
     if real is not None:
         dy = xp.where(real, dy, xp.zeros_like(dy))
     for t in kept.order[::-1]:
         dstate = (dstate[0] + dy[t, ...], *dstate[1:])
-        da[t], dg[t], back = cell.step_backward(dstate, kept.steps[t], W_hh)
+        da[t, ...], at_product, back = cell.step_backward(dstate, kept.steps[t], W_hh)
+        if dg is not da:
+            dg[t, ...] = at_product
         dstate = back if real is None else _choose(real[t, ...], back, dstate)
     flat = _flat(da, real)  # (T * B, blocks * H): all steps in one product each
-    flat_g = flat if da[0] is dg[0] else _flat(dg, real)
-    rows_of_x = xp.reshape(kept.x, (-1, kept.x.shape[-1]))
-    last = None if cell.last is None else _flat([cell.last(c) for c in kept.steps])
-    dW_ih, dW_hh = flat.T @ rows_of_x, by_state(flat_g, _flat(kept.before), last)
-    db_ih, db_hh = xp.sum(flat, axis=0), xp.sum(flat_g, axis=0)
+    flat_g = flat if dg is da else _flat(dg, real)
+    h = _flat(xp.stack(kept.before))
+    last = None
+    if cell.last is not None:
+        last = _flat(xp.stack([cell.last(c) for c in kept.steps]))
+    dW_ih, dW_hh = flat.T @ kept.x, by_state(flat_g, h, last)
+    db_ih = xp.sum(flat, axis=0)
+    db_hh = xp.sum(flat_g, axis=0) if dg is not da else xp.asarray(db_ih, copy=True)
     grads = dict(zip(names, (dW_ih, dW_hh, db_ih, db_hh), strict=True))
     grads = {name: grads[name] for name in names if name in params}
-    dx = xp.reshape(flat @ params[names[0]], kept.x.shape) if want_dx else None
+    dx = xp.reshape(flat @ params[names[0]], (*dy.shape[:2], -1)) if want_dx else None
     return dx, dstate, grads
 
 
@@ -107,9 +118,8 @@ def _choose(here: Array, a: State, b: State) -> State:
     return tuple(xp.where(here, i, j) for i, j in zip(a, b, strict=True))
 
 
-def _flat(steps: list[Array], real: Array | None = None) -> Array:
-    """T arrays (B, G) as one (T * B, G), zero on padding."""
-    xp = array_namespace(steps[0])
-    a = xp.stack(steps)
+def _flat(a: Array, real: Array | None = None) -> Array:
+    """All steps (T, B, G) as one (T * B, G), zero on padding."""
+    xp = array_namespace(a)
     a = a if real is None else xp.where(real, a, xp.zeros_like(a))
     return xp.reshape(a, (-1, a.shape[-1]))

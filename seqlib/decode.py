@@ -35,6 +35,7 @@ from seqlib._hypotheses import (
     flat,
     gather,
     impossible,
+    largest,
     pad,
     reordered,
     take_rows,
@@ -210,9 +211,8 @@ def beam_search(
         if t == 1:
             scores = impossible(log_probs, B, width)
         total = xp.reshape(xp.reshape(log_probs, (B, k, V)) + running, (B, k * V))
-        order = xp.argsort(total, axis=-1, descending=True, stable=True)
         # one candidate of each hypothesis may end: of 2 width, width still run on
-        order = order[:, : min(2 * width, k * V)]
+        order = largest(total, 2 * width)
         total, parent, token = gather(total, order), order // V, order % V
         tokens = xp.concat([gather(tokens, parent), token[..., None]], axis=-1)
         ends = (token == end(eos)) | (t == max_len)

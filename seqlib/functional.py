@@ -10,117 +10,43 @@ a backward pass where dout has not the shape, library or float type of the resul
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from array_api_compat import device, is_torch_array
+from array_api_compat import device
 
+from seqlib import _fused
+from seqlib._activations import (
+    gelu,
+    gelu_backward,
+    log_softmax,
+    log_softmax_backward,
+    sigmoid,
+    sigmoid_backward,
+    softmax,
+    softmax_backward,
+)
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import generator, gradient, in_range, number, one_of, shapes, whole
 
-
-def sigmoid(x: Array) -> tuple[Array, Array]:
-    """Logistic function σ(x) = 1 / (1 + exp(-x)), finite for every finite x.
-
-    Shapes: x and the result (...). Errors: x is no array of floats, or empty.
-    """
-    shapes(x=(x, "..."))
-    xp = array_namespace(x)
-    zero = xp.zeros_like(x)
-    p, q = xp.exp(xp.minimum(x, zero)), xp.exp(xp.minimum(-x, zero))  # one of them is 1
-    out = p / (p + q)  # exp(x) / (exp(x) + 1) or 1 / (1 + exp(-x)), by the sign of x
-    return out, out
-
-
-def sigmoid_backward(dout: Array, cache: Array) -> Array:
-    """Gradient of `sigmoid`: dx = dout σ(x) (1 - σ(x)); shapes (...)."""
-    out = cache
-    gradient("dout", dout, out, out.shape)
-    return dout * out * (1 - out)
-
-
-def softmax(x: Array, axis: int = -1) -> tuple[Array, tuple]:
-    """Probabilities exp(x_i) / sum_j exp(x_j) along `axis`.
-
-    The largest entry is subtracted first, so that no exponential overflows.
-    Shapes: x and the result (..., N). Errors: x is no array of floats, or empty, or
-    without this axis. Source: Bridle (1990).
-    """
-    _check_axis(x, axis)
-    xp = array_namespace(x)
-    e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
-    out = e / xp.sum(e, axis=axis, keepdims=True)
-    return out, (out, axis)
-
-
-def softmax_backward(dout: Array, cache: tuple) -> Array:
-    """Gradient of `softmax`: dx = p * (dout - sum(dout * p)); shapes (...)."""
-    p, axis = cache
-    gradient("dout", dout, p, p.shape)
-    xp = array_namespace(p)
-    return p * (dout - xp.sum(dout * p, axis=axis, keepdims=True))
-
-
-def log_softmax(x: Array, axis: int = -1) -> tuple[Array, tuple]:
-    """Logarithm of `softmax`, computed without ever forming a zero.
-
-    Shapes: x and the result (..., N). Errors: as `softmax`.
-    """
-    _check_axis(x, axis)
-    xp = array_namespace(x)
-    x = x - xp.max(x, axis=axis, keepdims=True)
-    out = x - xp.log(xp.sum(xp.exp(x), axis=axis, keepdims=True))
-    return out, (out, axis)
-
-
-def log_softmax_backward(dout: Array, cache: tuple) -> Array:
-    """Gradient of `log_softmax`: dx = dout - softmax(x) sum(dout); shapes (...)."""
-    out, axis = cache
-    gradient("dout", dout, out, out.shape)
-    xp = array_namespace(out)
-    return dout - xp.exp(out) * xp.sum(dout, axis=axis, keepdims=True)
-
-
-def _check_axis(x: Array, axis: int) -> None:
-    shapes(x=(x, "... N"))
-    whole("axis", axis, -x.ndim, x.ndim - 1)
-
-
-def gelu(x: Array, approximate: str = "none") -> tuple[Array, tuple]:
-    """Gaussian error linear unit x Φ(x), Φ the normal distribution function.
-
-    `approximate="tanh"` is the form of the original code of BERT and GPT-2.
-    Shapes: x and the result (...). Errors: x is no array of floats, or empty; an
-    unknown `approximate`. Source: Hendrycks & Gimpel (2016).
-    """
-    shapes(x=(x, "..."))
-    one_of("approximate", approximate, ("none", "tanh"))
-    xp = array_namespace(x)
-    if approximate == "tanh":
-        t = xp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
-        return 0.5 * x * (1 + t), (x, t, approximate)
-    cdf = 0.5 * (1 + _erf(x / math.sqrt(2)))
-    return x * cdf, (x, cdf, approximate)
-
-
-def gelu_backward(dout: Array, cache: tuple) -> Array:
-    """Gradient of `gelu`: dx = dout (Φ(x) + x φ(x)), φ = Φ'; shapes (...)."""
-    x, inner, approximate = cache
-    gradient("dout", dout, x, x.shape)
-    xp = array_namespace(x)
-    if approximate == "tanh":
-        slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x**2)
-        return dout * (0.5 * (1 + inner) + 0.5 * x * (1 - inner**2) * slope)
-    density = xp.exp(-0.5 * x**2) / math.sqrt(2 * math.pi)
-    return dout * (inner + x * density)
-
-
-def _erf(x: Array) -> Array:
-    """Error function; the array API has none, so numpy goes through `math.erf`."""
-    if is_torch_array(x):
-        return x.erf()
-    values = np.vectorize(math.erf, otypes=[float])(np.asarray(x))
-    return array_namespace(x).asarray(values, dtype=x.dtype)
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_backward",
+    "dropout",
+    "dropout_backward",
+    "embedding",
+    "embedding_backward",
+    "gelu",
+    "gelu_backward",
+    "layer_norm",
+    "layer_norm_backward",
+    "linear",
+    "linear_backward",
+    "log_softmax",
+    "log_softmax_backward",
+    "sigmoid",
+    "sigmoid_backward",
+    "softmax",
+    "softmax_backward",
+]
 
 
 def layer_norm(
@@ -134,20 +60,25 @@ def layer_norm(
     """
     shapes(weight=(weight, "D"), bias=(bias, "D"), x=(x, "... D"))
     number("eps", eps, 0)
+    if _fused.fits(x, weight, bias):
+        out, mean, scale = _fused.layer_norm(x, weight, bias, eps)
+        return out, (x, mean, scale, weight)
     xp = array_namespace(x)
-    centred = x - xp.mean(x, axis=-1, keepdims=True)
-    variance = xp.mean(centred**2, axis=-1, keepdims=True)
+    mean = xp.mean(x, axis=-1, keepdims=True)
+    variance = xp.mean((x - mean) ** 2, axis=-1, keepdims=True)
     scale = 1 / xp.sqrt(variance + eps)
-    normal = centred * scale
-    return normal * weight + bias, (normal, scale, weight)
+    return (x - mean) * scale * weight + bias, (x, mean, scale, weight)
 
 
 def layer_norm_backward(dout: Array, cache: tuple) -> tuple[Array, Array, Array]:
     """Gradients of `layer_norm`: dx and dout (..., D), dweight (D,), dbias (D,)."""
-    normal, scale, weight = cache
-    gradient("dout", dout, normal, normal.shape)
-    xp = array_namespace(normal)
+    x, mean, scale, weight = cache
+    gradient("dout", dout, x, x.shape)
+    if _fused.fits(dout, *cache):
+        return _fused.layer_norm_backward(dout, *cache)
+    xp = array_namespace(x)
     rows = tuple(range(dout.ndim - 1))
+    normal = (x - mean) * scale
     dnormal = dout * weight
     dx = dnormal - xp.mean(dnormal, axis=-1, keepdims=True)
     dx = dx - normal * xp.mean(dnormal * normal, axis=-1, keepdims=True)
@@ -163,7 +94,9 @@ def linear(x: Array, W: Array, b: Array | None = None) -> tuple[Array, tuple]:
     """
     shapes(W=(W, "O D"), b=(b, "O?"), x=(x, "... D"))
     out = x @ W.T
-    return (out if b is None else out + b), (x, W, b)
+    if b is not None:
+        out += b  # in place: the product is ours
+    return out, (x, W, b)
 
 
 def linear_backward(dout: Array, cache: tuple) -> tuple[Array, Array, Array | None]:
@@ -199,7 +132,7 @@ def embedding_backward(dout: Array, cache: tuple) -> Array:
     gradient("dout", dout, weight, (*lead, weight.shape[1]))
     xp = array_namespace(weight)
     rows = xp.reshape(dout, (-1, dout.shape[-1]))
-    if is_torch_array(weight):
+    if _fused.is_torch(weight):
         return xp.zeros_like(weight).index_add_(0, flat, rows)
     dweight = np.zeros(weight.shape, dtype=np.asarray(rows).dtype)
     np.add.at(dweight, np.asarray(flat), np.asarray(rows))
@@ -259,20 +192,19 @@ def cross_entropy(
     in_range("targets", inside, n["C"])
     if reduction == "mean" and not bool(xp.any(counted)):
         raise ValueError("targets must hold at least one that is not ignore_index")
-    classes = xp.arange(n["C"], device=device(logits))
-    right = (targets[..., None] == classes) & counted[..., None]  # one-hot
     log_p, _ = log_softmax(logits)
-    losses = -xp.sum(xp.where(right, log_p, xp.zeros_like(log_p)), axis=-1)
+    picked = xp.take_along_axis(log_p, inside[..., None], axis=-1)[..., 0]
+    losses = xp.where(counted, -picked, xp.zeros_like(picked))
     if ε := label_smoothing:
         even = -xp.mean(log_p, axis=-1)  # the cross-entropy with 1/C for every class
         even = xp.where(counted, even, xp.zeros_like(even))
         losses = (1 - ε) * losses + ε * even
     if reduction == "none":
-        return losses, (log_p, right, counted, ε, None)
+        return losses, (log_p, inside, counted, ε, None)
     share = xp.ones_like(losses)
     if reduction == "mean":
         share = share / xp.sum(xp.astype(counted, logits.dtype))
-    return xp.sum(losses * share), (log_p, right, counted, ε, share)
+    return xp.sum(losses * share), (log_p, inside, counted, ε, share)
 
 
 def cross_entropy_backward(dout: Array, cache: tuple) -> Array:
@@ -280,12 +212,18 @@ def cross_entropy_backward(dout: Array, cache: tuple) -> Array:
 
     Shapes: dout as the loss, () or (...), a float for () too; result (..., C).
     """
-    log_p, right, counted, ε, share = cache
-    xp = array_namespace(log_p)
+    log_p, inside, counted, ε, share = cache
+    xp, C = array_namespace(log_p), log_p.shape[-1]
     if share is not None and isinstance(dout, float):
         dout = xp.full((), float(dout), dtype=log_p.dtype, device=device(log_p))
     gradient("dout", dout, log_p, counted.shape if share is None else ())
     dlosses = dout if share is None else dout * share
-    q = (1 - ε) * xp.astype(right, log_p.dtype) + ε / log_p.shape[-1]
-    dlogits = dlosses[..., None] * (xp.exp(log_p) - q)
+    if _fused.fits(log_p, dout):
+        dlogits = _fused.cross_entropy_backward(dlosses, log_p, inside, ε)
+    else:
+        right = inside[..., None] == xp.arange(C, device=device(log_p))  # one-hot
+        q = (1 - ε) * xp.astype(right, log_p.dtype) + ε / C
+        dlogits = dlosses[..., None] * (xp.exp(log_p) - q)
+    if bool(xp.all(counted)):
+        return dlogits
     return xp.where(counted[..., None], dlogits, xp.zeros_like(dlogits))

@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from seqlib._activations import logistic as σ
 from seqlib._arrays import Array, State, array_namespace
 from seqlib._check import gradient, one_of
-from seqlib._gates import affine, cell, cell_backward, split, σ
+from seqlib._gates import affine, cell, cell_backward, split
 
 
 def gru_cell(

@@ -15,8 +15,9 @@ W_ih stacks W_ii, W_if, W_ig, W_io; so do W_hh, b_ih and b_hh.
 
 from __future__ import annotations
 
+from seqlib._activations import logistic as σ
 from seqlib._arrays import Array, State, array_namespace
-from seqlib._gates import affine, cell, cell_backward, split, σ
+from seqlib._gates import affine, cell, cell_backward, split
 from seqlib._params import check_state
 
 
@@ -91,7 +92,9 @@ def step(
 ) -> tuple[State, tuple]:
     """Advance the state (h, c) by one step, given the input's share a (B, 4H)."""
     h, c = state
-    return update(a + affine(h, W_hh, b_hh), c)
+    z = affine(h, W_hh, b_hh)
+    z += a
+    return update(z, c)
 
 
 def update(z: Array, c: Array, axis: int = -1) -> tuple[State, tuple]:

@@ -13,8 +13,10 @@ from typing import Any
 
 from array_api_compat import device, is_array_api_obj
 
+from seqlib import _fused
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import gradient, in_range, shapes, whole
+from seqlib._check import in_range, shapes, whole
+from seqlib.functional import softmax_backward
 
 
 def causal_mask(T: int, like: Array, S: int | None = None) -> Array:
@@ -58,6 +60,14 @@ def masked_softmax(scores: Array, mask: Array | None = None) -> tuple[Array, tup
     """
     shapes(scores=(scores, "... T S"))
     check_mask(mask, scores, tuple(scores.shape))
+    added = None if mask is None or _bool(mask) else tuple(mask.shape)
+    given = (scores,) if mask is None else (scores, mask)
+    p = _fused.masked_softmax(*given) if _fused.fits(*given) else None
+    p = _masked_softmax(scores, mask) if p is None else p
+    return p, (p, added)
+
+
+def _masked_softmax(scores: Array, mask: Array | None) -> Array:
     xp = array_namespace(scores)
     if mask is not None:
         scores = xp.where(mask, scores, -math.inf) if _bool(mask) else scores + mask
@@ -68,8 +78,7 @@ def masked_softmax(scores: Array, mask: Array | None = None) -> tuple[Array, tup
     total = xp.sum(e, axis=-1, keepdims=True)
     if mask is not None:
         total = xp.where(total == 0, 1.0, total)
-    p = e / total
-    return p, (p, None if mask is None or _bool(mask) else tuple(mask.shape))
+    return e / total
 
 
 def masked_softmax_backward(dout: Array, cache: tuple) -> tuple[Array, Array | None]:
@@ -79,9 +88,7 @@ def masked_softmax_backward(dout: Array, cache: tuple) -> tuple[Array, Array | N
     sum over what it was broadcast to, else None.
     """
     p, shape = cache
-    gradient("dout", dout, p, p.shape)
-    xp = array_namespace(p)
-    dscores = p * (dout - xp.sum(dout * p, axis=-1, keepdims=True))
+    dscores = softmax_backward(dout, (p, -1))
     return dscores, None if shape is None else sum_to(dscores, shape)
 
 

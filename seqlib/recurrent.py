@@ -146,7 +146,7 @@ def recurrent_backward(
     Equations (6.9) to (6.12) of the book. Source: Werbos (1990).
     """
     cell, params, layers, caches, sizes = cache
-    (rows, B, H), T = sizes, caches[0][1][0].x.shape[0]
+    (rows, B, H), T = sizes, len(caches[0][1][0].steps)
     W = params["weight_hh_l0"]
     xp = array_namespace(W)
     zeros = partial(xp.zeros, dtype=W.dtype, device=device(W))

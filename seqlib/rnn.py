@@ -10,14 +10,15 @@ with f = tanh unless said. A batch stacks vectors as rows, hence `x @ W.T` below
 
 from __future__ import annotations
 
+from seqlib._activations import logistic, relu
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import gradient, one_of, shapes
-from seqlib.functional import linear, linear_backward, sigmoid
+from seqlib.functional import linear, linear_backward
 
 ACTIVATIONS = {
     "tanh": lambda z: array_namespace(z).tanh(z),
-    "relu": lambda z: array_namespace(z).where(z <= 0, 0, z),  # NaN stays NaN
-    "logistic": lambda z: sigmoid(z)[0],
+    "relu": relu,
+    "logistic": logistic,
 }
 
 # f'(z), written with the value h = f(z) that the forward pass kept

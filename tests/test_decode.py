@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlib._arrays import array_namespace
+from seqlib._hypotheses import largest
 from seqlib.decode import (
     beam_search,
     exhaustive_search,
@@ -876,6 +877,21 @@ def test_sentences_on_rows(arguments, sentence):
     with pytest.raises((ValueError, TypeError)) as caught:
         take_rows(*arguments)
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    sizes=st.tuples(st.integers(1, 3), st.integers(1, 12)),
+    n=st.integers(1, 14),
+)
+@pytest.mark.referee("seqlib.decode.beam_search", by="numpy argsort")
+def test_the_largest_are_those_of_a_stable_sort(library, seed, sizes, n):
+    values = np.array([-np.inf, -2.5, -1.0, -0.0, 0.0])  # so few that many are equal
+    x = np.random.default_rng(seed).choice(values, sizes)
+    wanted = np.argsort(-x, axis=-1, stable=True)[:, :n]
+    found = largest(LIBRARIES[library](x), n)
+    np.testing.assert_array_equal(to_numpy(found), wanted)
 
 
 def test_numpy_alone_will_do():

@@ -1,9 +1,9 @@
-"""The LSTM's cell against torch.nn.LSTMCell, autograd and finite differences."""
+"""The LSTM's cell against torch.nn.LSTMCell and autograd."""
 
 import numpy as np
 import pytest
 import torch
-from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
+from comparing import LIBRARIES, by_autograd, close, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,22 +53,6 @@ def test_cell_and_its_gradients(sizes, seed, dtype):
             close(grad, wanted_grad, within, scale=1 + wanted_grad.abs().max().item())
         for array, a in zip(arrays, inputs, strict=True):
             np.testing.assert_array_equal(to_numpy(array), a)
-
-
-@pytest.mark.referee("seqlib.lstm.lstm_cell_backward", by="finite differences")
-@pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 3, 4)])
-def test_finite_differences(sizes):
-    rng = np.random.default_rng(1)
-    inputs = draw(rng, *sizes)
-    dh, dc = rng.normal(size=(2, sizes[0], sizes[2]))
-    grads = lstm_cell_backward((dh, dc), lstm_cell(*inputs)[1])
-
-    def loss(*inputs):
-        (h, c), _ = lstm_cell(*inputs)
-        return np.sum(h * dh) + np.sum(c * dc)
-
-    for i, grad in enumerate(grads):
-        close(by_differences(loss, inputs, i), grad, 1e-7, scale=1)
 
 
 @pytest.mark.referee("seqlib.lstm.lstm_cell", by="by hand")

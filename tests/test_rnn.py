@@ -1,9 +1,9 @@
-"""The simple cell against torch.nn.RNNCell, autograd and finite differences."""
+"""The simple cell against torch.nn.RNNCell and autograd."""
 
 import numpy as np
 import pytest
 import torch
-from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
+from comparing import LIBRARIES, by_autograd, close, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,22 +55,6 @@ def test_cell_and_its_gradients(activation, sizes, seed, dtype):
             close(grad, wanted_grad, within, scale=1 + wanted_grad.abs().max().item())
         for array, a in zip(arrays, inputs, strict=True):
             np.testing.assert_array_equal(to_numpy(array), a)
-
-
-@pytest.mark.referee("seqlib.rnn.rnn_cell_backward", by="finite differences")
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 3, 4)])
-def test_finite_differences(activation, sizes):
-    rng = np.random.default_rng(1)
-    inputs = draw(rng, *sizes)
-    dh = rng.normal(size=(sizes[0], sizes[2]))
-    grads = rnn_cell_backward(dh, rnn_cell(*inputs, activation)[1])
-
-    def loss(*inputs):
-        return np.sum(rnn_cell(*inputs, activation)[0] * dh)
-
-    for i, grad in enumerate(grads):
-        close(by_differences(loss, inputs, i), grad, 1e-7, scale=1)
 
 
 @pytest.mark.referee(

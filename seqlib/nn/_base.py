@@ -15,8 +15,6 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from seqlib._check import number, one_of, shapes, whole
 from seqlib.recurrent import CELLS, recurrent, recurrent_backward
 
-SIZES = ("input_size", "hidden_size", "num_layers")
-
 
 class ByHand(torch.autograd.Function):
     """`recurrent`, or `convlstm`, for autograd, with its `_backward` as gradient."""
@@ -78,22 +76,28 @@ class Recurrent(torch.nn.RNNBase):
 
     def __init__(
         self,
-        sizes: tuple[int, int, int],
-        bias: bool,
-        batch_first: bool,
-        dropout: float,
-        bidirectional: bool,
-        device: Any,
-        dtype: Any,
-        backward: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        backward: str = "hand",
         **more: Any,
     ) -> None:
-        for name, size in zip(SIZES, sizes, strict=True):
-            whole(name, size, 1)
+        whole("input_size", input_size, 1)
+        whole("hidden_size", hidden_size, 1)
+        whole("num_layers", num_layers, 1)
         one_of("backward", backward, ("hand", "autograd"))
         number("dropout", dropout, 0, 1, below=True)
         super().__init__(
-            *sizes,  # type: ignore[arg-type]
+            input_size,  # type: ignore[arg-type]
+            hidden_size,
+            num_layers,
             bias=bias,
             batch_first=batch_first,
             dropout=dropout,

@@ -37,19 +37,12 @@ class RNN(Recurrent, torch.nn.RNN):
         hidden_size: int,
         num_layers: int = 1,
         nonlinearity: str = "tanh",
-        bias: bool = True,
-        batch_first: bool = True,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        backward: str = "hand",
+        *args: Any,
+        **options: Any,
     ) -> None:
         one_of("nonlinearity", nonlinearity, KINDS)
-        sizes = input_size, hidden_size, num_layers
-        rest = bias, batch_first, dropout, bidirectional, device, dtype, backward
-        super().__init__(sizes, *rest, nonlinearity=nonlinearity)
+        options["nonlinearity"] = nonlinearity
+        super().__init__(input_size, hidden_size, num_layers, *args, **options)
 
     @property
     def kind(self) -> str:  # type: ignore[override]
@@ -88,19 +81,16 @@ class LSTM(Recurrent, torch.nn.LSTM):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        backward: str = "hand",
+        *args: Any,
+        **options: Any,
     ) -> None:
         if proj_size:
             raise ValueError(
                 f"proj_size must be 0, got {proj_size!r}: outputs are not projected "
                 f"here, so put a Linear layer after the LSTM"
             )
-        sizes = input_size, hidden_size, num_layers
-        rest = bias, batch_first, dropout, bidirectional, device, dtype, backward
-        super().__init__(sizes, *rest)
+        first = input_size, hidden_size, num_layers, bias, batch_first
+        super().__init__(*first, dropout, bidirectional, *args, **options)
 
     def _named(self, hx: Any) -> dict[str, Any]:
         if hx is None:
@@ -130,25 +120,9 @@ class GRU(Recurrent, torch.nn.GRU):
     equations stand in `seqlib.gru`. Source: Cho et al. (2014).
     """
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = True,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        reset: str = "after",
-        backward: str = "hand",
-    ) -> None:
+    def __init__(self, *args: Any, reset: str = "after", **options: Any) -> None:
         one_of("reset", reset, FORMS)
-        sizes = input_size, hidden_size, num_layers
-        rest = bias, batch_first, dropout, bidirectional, device, dtype, backward
-        super().__init__(sizes, *rest)
+        super().__init__(*args, **options)
         self.reset = reset
 
     @property

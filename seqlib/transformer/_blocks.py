@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
+from seqlib._activations import relu, relu_backward
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import gradient, shapes
 from seqlib._multi_head import multi_head_attention as attend
@@ -69,15 +71,8 @@ def encoder_block(
     options = Options(norm_first, activation, eps, dropout, rng)
     B, T, _ = check_block(x, params, ("self_attn",), num_heads, options)
     check_masks(x, (B, num_heads, T, T), mask, key_mask)
-
-    def look(x: Array) -> tuple[Array, ...]:
-        own = _under("self_attn.", params)
-        masks = mask, key_mask
-        return attend(x, None, None, own, num_heads, *masks, dropout, rng)
-
-    x, first = _add(x, look, "norm1", params, options)
-    x, second = _add(x, lambda x: _feed(x, params, options), "norm2", params, options)
-    return x, (params, first, second)
+    own = {"self_attn": (None, mask, key_mask)}
+    return _chain(x, own, params, num_heads, options)
 
 
 def encoder_block_backward(
@@ -88,12 +83,8 @@ def encoder_block_backward(
     Shapes: dout (B, T, E); dmask is None unless the mask was of floats. Errors: dout
     has not the shape, library or float type of the result.
     """
-    params, first, second = cache
-    grads: Params = {}
-    dx, _ = _add_backward(dout, second, _feed_backward, grads)
-    dx, rest = _add_backward(dx, first, attend_backward, grads)
-    grads |= {f"self_attn.{name}": g for name, g in rest[2].items()}
-    return dx, {name: grads[name] for name in params}, rest[3]
+    dx, ((_, dmask),), grads = _chain_backward(dout, cache)
+    return dx, grads, dmask
 
 
 def decoder_block(
@@ -138,26 +129,15 @@ def decoder_block(
     Source: Vaswani et al. (2017).
     """
     options = Options(norm_first, activation, eps, dropout, rng)
-    attentions = "self_attn", "multihead_attn"
+    attentions = {
+        "self_attn": (None, mask, key_mask),
+        "multihead_attn": (memory, memory_mask, memory_key_mask),
+    }
     B, T, E = check_block(x, params, attentions, num_heads, options)
     S = shapes(x=(x, "..."), memory=(memory, f"{B} S {E}"))["S"]
     check_masks(x, (B, num_heads, T, T), mask, key_mask)
     check_masks(x, (B, num_heads, T, S), memory_mask, memory_key_mask, "memory_")
-
-    def look(x: Array) -> tuple[Array, ...]:
-        own = _under("self_attn.", params)
-        masks = mask, key_mask
-        return attend(x, None, None, own, num_heads, *masks, dropout, rng)
-
-    def look_across(x: Array) -> tuple[Array, ...]:
-        own = _under("multihead_attn.", params)
-        masks = memory_mask, memory_key_mask
-        return attend(x, memory, None, own, num_heads, *masks, dropout, rng)
-
-    x, first = _add(x, look, "norm1", params, options)
-    x, second = _add(x, look_across, "norm2", params, options)
-    x, third = _add(x, lambda x: _feed(x, params, options), "norm3", params, options)
-    return x, (params, first, second, third)
+    return _chain(x, attentions, params, num_heads, options)
 
 
 def decoder_block_backward(
@@ -168,15 +148,53 @@ def decoder_block_backward(
     Shapes: dout and dx (B, T, E), dmemory (B, S, E), grads as params; a mask's gradient
     is None unless it was of floats. Errors: as `encoder_block_backward`.
     """
-    params, first, second, third = cache
-    grads: Params = {}
-    dx, _ = _add_backward(dout, third, _feed_backward, grads)
-    dx, across = _add_backward(dx, second, attend_backward, grads)
-    dx, own = _add_backward(dx, first, attend_backward, grads)
-    grads |= {f"multihead_attn.{name}": g for name, g in across[2].items()}
-    grads |= {f"self_attn.{name}": g for name, g in own[2].items()}
-    grads = {name: grads[name] for name in params}
-    return dx, across[0], grads, own[3], across[3]
+    dx, ((_, dmask), (dmemory, dmemory_mask)), grads = _chain_backward(dout, cache)
+    return dx, dmemory, grads, dmask, dmemory_mask
+
+
+def _chain(
+    x: Array,
+    attentions: Mapping[str, tuple[Array | None, ...]],
+    params: Params,
+    num_heads: int,
+    options: Options,
+) -> tuple[Array, tuple]:
+    """Run the attentions, to (memory, mask, key_mask), and the feed-forward part."""
+    caches = []
+    for i, (name, (memory, mask, key_mask)) in enumerate(attentions.items(), 1):
+        prefix = f"{name}."
+        some = {n: a for n, a in params.items() if n.startswith(prefix)}
+        own = {n.removeprefix(prefix): a for n, a in some.items()}
+        look = partial(
+            attend,
+            key=memory,
+            value=None,
+            params=own,
+            num_heads=num_heads,
+            mask=mask,
+            key_mask=key_mask,
+            dropout=options.dropout,
+            rng=options.rng,
+        )
+        x, cache = _add(x, look, f"norm{i}", params, options)
+        caches.append((prefix, cache))
+    feed = partial(_feed, params=params, options=options)
+    x, last = _add(x, feed, f"norm{len(caches) + 1}", params, options)
+    return x, (params, caches, last, options.norm_first)
+
+
+def _chain_backward(dout: Array, cache: tuple) -> tuple[Array, list, Params]:
+    """Gradients of `_chain`: dx, each attention's dmemory and dmask, and grads."""
+    params, caches, last, norm_first = cache
+    dx, (of_feed,), grads = _add_backward(dout, last, _feed_backward, norm_first)
+    grads |= of_feed
+    beside = []
+    for prefix, kept in caches[::-1]:
+        dx, rest, of_norm = _add_backward(dx, kept, attend_backward, norm_first)
+        dmemory, _, own, dmask = rest
+        grads |= of_norm | {prefix + name: g for name, g in own.items()}
+        beside.append((dmemory, dmask))
+    return dx, beside[::-1], {name: grads[name] for name in params}
 
 
 def _add(
@@ -185,47 +203,41 @@ def _add(
     """Put one part of a block, f, into its residual connection."""
     weight, bias = params[f"{norm}.weight"], params.get(f"{norm}.bias")
     bias = array_namespace(x).zeros_like(weight) if bias is None else bias
-    scales = weight, bias, options.eps
     if options.norm_first:
-        normal, of_norm = layer_norm(x, *scales)
-        y, of_f = f(normal)
+        y, of_norm = layer_norm(x, weight, bias, options.eps)
+        y, of_f = f(y)
         y, dropped = _drop(y, options)
-        return x + y, (norm, of_norm, of_f, dropped, True)
-    y, of_f = f(x)
-    y, dropped = _drop(y, options)
-    out, of_norm = layer_norm(x + y, *scales)
-    return out, (norm, of_norm, of_f, dropped, False)
+        out = x + y
+    else:
+        y, of_f = f(x)
+        y, dropped = _drop(y, options)
+        out, of_norm = layer_norm(x + y, weight, bias, options.eps)
+    return out, (norm, of_norm, of_f, dropped)
 
 
 def _add_backward(
-    dout: Array, cache: tuple, f_backward: Callable, grads: Params
-) -> tuple[Array, tuple]:
-    """Gradient of `_add` at x, and what f_backward gave beside; `grads` receives."""
-    norm, of_norm, of_f, dropped, norm_first = cache
-    normal = of_norm[0]
-    gradient("dout", dout, normal, normal.shape)
+    dout: Array, cache: tuple, f_backward: Callable, norm_first: bool
+) -> tuple[Array, list, Params]:
+    """Gradients of `_add`: at x, what else f_backward gave, and at the norm's."""
+    norm, of_norm, of_f, dropped = cache
+    x = of_norm[0]
+    gradient("dout", dout, x, x.shape)
     if norm_first:
-        dnormal, *rest = f_backward(_drop_backward(dout, dropped), of_f)
-        dx, dweight, dbias = layer_norm_backward(dnormal, of_norm)
-        dx = dout + dx
+        dy, *rest = f_backward(_drop_backward(dout, dropped), of_f)
+        dy, dweight, dbias = layer_norm_backward(dy, of_norm)
+        dx = dout + dy
     else:
         dsum, dweight, dbias = layer_norm_backward(dout, of_norm)
-        dx, *rest = f_backward(_drop_backward(dsum, dropped), of_f)
-        dx = dsum + dx
-    if f_backward is _feed_backward:
-        grads |= rest[0]
-    grads |= {f"{norm}.weight": dweight, f"{norm}.bias": dbias}
-    return dx, tuple(rest)
+        dy, *rest = f_backward(_drop_backward(dsum, dropped), of_f)
+        dx = dsum + dy
+    return dx, rest, {f"{norm}.weight": dweight, f"{norm}.bias": dbias}
 
 
 def _feed(x: Array, params: Params, options: Options) -> tuple[Array, tuple]:
     """Feed-forward: linear2(dropout(f(linear1(x))))."""
     z, of_1 = linear(x, params["linear1.weight"], params.get("linear1.bias"))
     form = ACTIVATIONS[options.activation]
-    if form is None:
-        h, of_f = array_namespace(z).where(z <= 0, 0, z), z  # NaN stays NaN
-    else:
-        h, of_f = gelu(z, form)
+    h, of_f = (relu(z),) * 2 if form is None else gelu(z, form)
     h, dropped = _drop(h, options)
     y, of_2 = linear(h, params["linear2.weight"], params.get("linear2.bias"))
     return y, (of_1, of_f, dropped, of_2, form)
@@ -236,10 +248,7 @@ def _feed_backward(dout: Array, cache: tuple) -> tuple[Array, Params]:
     of_1, of_f, dropped, of_2, form = cache
     dh, dW_2, db_2 = linear_backward(dout, of_2)
     dh = _drop_backward(dh, dropped)
-    if form is None:
-        dz = dh * array_namespace(dh).astype(of_f > 0, dh.dtype)
-    else:
-        dz = gelu_backward(dh, of_f)
+    dz = relu_backward(dh, of_f) if form is None else gelu_backward(dh, of_f)
     dx, dW_1, db_1 = linear_backward(dz, of_1)
     names = "linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias"
     return dx, dict(zip(names, (dW_1, db_1, dW_2, db_2), strict=True))
@@ -254,8 +263,3 @@ def _drop(x: Array, options: Options) -> tuple[Array, Array | None]:
 
 def _drop_backward(dout: Array, dropped: Array | None) -> Array:
     return dout if dropped is None else dropout_backward(dout, dropped)
-
-
-def _under(prefix: str, params: Params) -> Params:
-    """Return the parameters of one attention, without the prefix."""
-    return {k[len(prefix) :]: a for k, a in params.items() if k.startswith(prefix)}

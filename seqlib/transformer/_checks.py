@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +28,7 @@ class Options(NamedTuple):
 def check_block(
     x: Array,
     params: Params,
-    attentions: tuple[str, ...],
+    attentions: Collection[str],
     num_heads: int,
     options: Options,
 ) -> tuple[int, int, int]:
@@ -67,7 +67,7 @@ def check_names(params: Params, names: Iterable[str], optional: Iterable[str]) -
         raise ValueError(f"params must not hold {', '.join(strange)}, unused here")
 
 
-def _axes(attentions: tuple[str, ...], E: int) -> dict[str, str]:
+def _axes(attentions: Collection[str], E: int) -> dict[str, str]:
     """Return the axes of every parameter, under torch's names."""
     axes = {}
     for name in attentions:

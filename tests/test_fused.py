@@ -1,0 +1,167 @@
+"""torch's single passes against the formulas that they stand for."""
+
+import numpy as np
+import pytest
+import torch
+from comparing import close
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqlib import _activations, _fused
+from seqlib import functional as F
+from seqlib.masks import masked_softmax, masked_softmax_backward
+
+pytestmark = pytest.mark.filterwarnings("error")
+TYPES = {torch.float64: 1e-12, torch.float32: 3e-6}
+WEIGHTS = {"layer_norm": (torch.tensor([0.5, -2, 1, 3]), torch.tensor([1.0, 0, 2, -1]))}
+TARGETS = torch.tensor([[1, 3, -100], [0, 0, 2]])
+MASK = torch.tensor([[1, 1, 0, 1], [0, 0, 0, 1], [1, 0, 1, 0]]).bool()
+BIAS = torch.tensor([[0, 1.5, -torch.inf, 0], [2, 0, 0, 1], [0, -1, 0, -torch.inf]])
+
+
+def norm(x):
+    return F.layer_norm(x, *(w.to(x.dtype) for w in WEIGHTS["layer_norm"]))
+
+
+def losses(reduction, smoothing=0.0):
+    options = {"reduction": reduction, "label_smoothing": smoothing}
+    return lambda x: F.cross_entropy(x, TARGETS, **options)
+
+
+def masked(mask):
+    floats = mask is not None and mask.dtype != torch.bool
+    return lambda x: masked_softmax(x, mask.to(x.dtype) if floats else mask)
+
+
+# Each is given x (2, 3, 4), and what is not differentiated stands inside.
+CASES = {
+    "sigmoid": (F.sigmoid, F.sigmoid_backward),
+    "softmax": (F.softmax, F.softmax_backward),
+    "softmax, axis 1": (lambda x: F.softmax(x, 1), F.softmax_backward),
+    "log_softmax": (F.log_softmax, F.log_softmax_backward),
+    "log_softmax, axis 0": (lambda x: F.log_softmax(x, 0), F.log_softmax_backward),
+    "gelu": (F.gelu, F.gelu_backward),
+    "gelu, tanh": (lambda x: F.gelu(x, "tanh"), F.gelu_backward),
+    "layer_norm": (norm, F.layer_norm_backward),
+    "cross_entropy, mean": (losses("mean"), F.cross_entropy_backward),
+    "cross_entropy, sum": (losses("sum", 0.3), F.cross_entropy_backward),
+    "cross_entropy, none": (losses("none", 0.1), F.cross_entropy_backward),
+    "masked_softmax": (masked(None), masked_softmax_backward),
+    "masked_softmax, booleans": (masked(MASK), masked_softmax_backward),
+    "masked_softmax, floats": (masked(BIAS), masked_softmax_backward),
+}
+VALUES = {
+    "usual": lambda x: x,
+    "large": lambda x: 1e4 * x.sign(),
+    "apart": lambda x: 1e4 * x,
+    "equal": lambda x: 0 * x + 7,
+    "strided": lambda x: x.repeat_interleave(2, -1)[..., ::2],
+    "turned": lambda x: x.mT.contiguous().mT,
+}
+
+
+def both_ways(case, x, monkeypatch, readable):
+    """Return the result and the gradients; `readable` says which formulas to take."""
+    f, backward = CASES[case]
+    with monkeypatch.context() as patch:
+        if readable[0]:
+            patch.setattr(_fused, "fits", lambda *arrays: False)
+        out, cache = f(x)
+    rng = np.random.default_rng(1)
+    dout = torch.as_tensor(rng.normal(size=tuple(out.shape)), dtype=x.dtype)
+    with monkeypatch.context() as patch:
+        if readable[1]:
+            patch.setattr(_fused, "fits", lambda *arrays: False)
+        grads = backward(dout, cache)
+    grads = grads if isinstance(grads, tuple) else (grads,)
+    return [a for a in (out, *grads) if a is not None]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("values", VALUES)
+@pytest.mark.parametrize("case", CASES)
+def test_the_single_pass_is_the_formula(case, values, dtype, monkeypatch):
+    x = torch.tensor(np.random.default_rng(0).normal(size=(2, 3, 4))).to(dtype)
+    x = VALUES[values](x)
+    before = x.clone()
+    within = TYPES[dtype]
+    if case == "layer_norm":  # torch's loses digits where the mean is above the spread
+        within *= 1 + (x.mean(-1).abs() / (x.var(-1, correction=0) + 1e-5) ** 0.5).max()
+    wanted = both_ways(case, x, monkeypatch, (True, True))
+    for way in ((False, False), (False, True), (True, False)):  # caches are the same
+        found = both_ways(case, x, monkeypatch, way)
+        for a, b in zip(found, wanted, strict=True):
+            assert a.dtype == b.dtype == dtype
+            assert torch.isfinite(a).all()
+            close(a, b, float(within), scale=1 + b.abs().max().item())
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_no_number_goes_the_same_way(case, value, monkeypatch):
+    x = torch.tensor(np.random.default_rng(0).normal(size=(2, 3, 4)))
+    x[0, 0, 2] = value  # forbidden by both masks
+    x[1, 2, 0] = value  # allowed
+    x[0, 2, 1] = value  # its target is not counted
+    wanted = both_ways(case, x, monkeypatch, (True, True))
+    found = both_ways(case, x, monkeypatch, (False, False))
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, equal_nan=True)
+
+
+@given(seed=st.integers(0, 2**32 - 1), floats=st.booleans())
+def test_masks_that_leave_nothing(seed, floats):
+    """Rows without a key are zeros, rows of -inf too; what is forbidden is hidden."""
+    rng = np.random.default_rng(seed)
+    scores = torch.tensor(rng.normal(size=(2, 3, 4)))
+    scores[rng.random((2, 3, 4)) < 0.2] = -torch.inf
+    mask = torch.tensor(rng.random((3, 4)) < 0.5)
+    forbidden = ~mask.expand(2, 3, 4)
+    wanted = torch.where(forbidden, -torch.inf, scores).softmax(-1).nan_to_num(0.0)
+    given_ = torch.where(mask, 0.0, -torch.inf).double() if floats else mask
+    close(masked_softmax(scores, given_)[0], wanted, 1e-14, scale=1)
+    if not floats:
+        scores[forbidden & torch.tensor(rng.random((2, 3, 4)) < 0.5)] = torch.nan
+        close(masked_softmax(scores, mask)[0], wanted, 1e-14, scale=1)
+
+
+def test_when_it_fits():
+    x = torch.ones(3)
+    leaf = torch.ones(3, requires_grad=True)
+    assert _fused.fits(x)
+    assert not _fused.fits(leaf)
+    assert not _fused.fits(x, leaf)
+    assert not _fused.fits(np.ones(3))
+    with torch.no_grad():
+        assert _fused.fits(x, leaf)
+    seen = []
+    torch.func.grad(lambda t: (seen.append(_fused.fits(t)), t.sum())[1])(x)
+    assert seen == [False]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_taken(case, monkeypatch):
+    """Else the tests above would compare the formula with itself."""
+    asked = []
+    fits = _fused.fits
+    monkeypatch.setattr(
+        _fused, "fits", lambda *a: (asked.append(fits(*a)), asked[-1])[1]
+    )
+    f, backward = CASES[case]
+    out, cache = f(torch.ones(2, 3, 4))
+    forward = len(asked)
+    backward(torch.ones_like(out), cache)
+    assert all(asked)
+    assert forward > 0
+    assert len(asked) > forward or case == "sigmoid"
+
+
+def test_relu_is_its_formula():
+    x = torch.tensor([-np.inf, -1, -0.0, 0, 2, np.inf, np.nan])
+    wanted = torch.tensor([0, 0, 0, 0, 2, np.inf, np.nan])
+    for fast in (x, x.clone().requires_grad_()):
+        y = _activations.relu(fast)
+        torch.testing.assert_close(y.detach(), wanted, equal_nan=True)
+    grad = _activations.relu_backward(torch.full((7,), 3.0), wanted)
+    assert grad.tolist() == [0, 0, 0, 0, 3, 3, 0]
