@@ -19,6 +19,7 @@ from seqlib.functional import (
     layer_norm_backward,
     linear,
     linear_backward,
+    sigmoid,
 )
 from seqlib.masks import check_masks
 from seqlib.transformer._checks import ACTIVATIONS, Options, Params, check_block
@@ -48,7 +49,8 @@ def encoder_block(
     num_heads, mask, key_mask : as for `multi_head_attention`; with `causal_mask` this
         is a block of GPT
     norm_first : True for pre-norm
-    activation : f, "relu", "gelu", or "gelu_tanh" as in GPT-2
+    activation : f, "relu", "gelu", "gelu_tanh" as in GPT-2, or "silu", x σ(x), as in
+        Marian
     eps : of the layer norms
     dropout, rng : probability of zeroing, for weights of attention, for the hidden
         layer, and for what every part adds; and the generator that decides
@@ -224,6 +226,9 @@ def _feed(x: Array, params: Params, options: Options) -> tuple[Array, tuple]:
     form = ACTIVATIONS[options.activation]
     if form is None:
         h, of_f = array_namespace(z).where(z <= 0, 0, z), z  # NaN stays NaN
+    elif form == "silu":
+        gate, _ = sigmoid(z)
+        h, of_f = z * gate, (z, gate)
     else:
         h, of_f = gelu(z, form)
     h, dropped = _drop(h, options)
@@ -238,6 +243,9 @@ def _feed_backward(dout: Array, cache: tuple) -> tuple[Array, Params]:
     dh = _drop_backward(dh, dropped)
     if form is None:
         dz = dh * array_namespace(dh).astype(of_f > 0, dh.dtype)
+    elif form == "silu":
+        z, gate = of_f
+        dz = dh * gate * (1 + z * (1 - gate))
     else:
         dz = gelu_backward(dh, of_f)
     dx, dW_1, db_1 = linear_backward(dz, of_1)
