@@ -16,10 +16,24 @@ from seqlib.transformer._blocks import (
     encoder_block,
     encoder_block_backward,
 )
+from seqlib.transformer._stacks import (
+    transformer,
+    transformer_backward,
+    transformer_decoder,
+    transformer_decoder_backward,
+    transformer_encoder,
+    transformer_encoder_backward,
+)
 
 __all__ = [
     "decoder_block",
     "decoder_block_backward",
     "encoder_block",
     "encoder_block_backward",
+    "transformer",
+    "transformer_backward",
+    "transformer_decoder",
+    "transformer_decoder_backward",
+    "transformer_encoder",
+    "transformer_encoder_backward",
 ]
