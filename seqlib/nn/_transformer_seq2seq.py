@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -94,42 +95,34 @@ class Seq2SeqTransformer(torch.nn.Module):
             raise ValueError(f"d_model must be even for sinusoids, got {d_model}")
         super().__init__()
         like: dict[str, Any] = {"device": device, "dtype": dtype}
-        embedding = partial(torch.nn.Embedding, embedding_dim=d_model, **like)
         if tgt_vocab_size is None:
-            self.shared = embedding(vocab_size)
-        norm = partial(torch.nn.LayerNorm, d_model, layer_norm_eps, bias=bias, **like)
-        kinds = TransformerEncoderLayer, TransformerDecoderLayer
-        counts, sides = (num_encoder_layers, num_decoder_layers), []
-        vocab_sizes = vocab_size, tgt_vocab_size
-        for kind, count, V in zip(kinds, counts, vocab_sizes, strict=True):
-            side = torch.nn.Module()  # a name before parameters, and nothing else
-            if tgt_vocab_size is not None:
-                side.embed_tokens = embedding(V)
-            if positions == "learned":
-                side.embed_positions = embedding(max_len)
-            if layernorm_embedding:
-                side.layernorm_embedding = norm()
-            more: dict[str, Any] = {"norm_first": norm_first, "bias": bias, **like}
-            made: list[Any] = [kind(*widths, **more) for _ in range(count)]
-            side.layers = torch.nn.ModuleList(made)
-            if norm_first if final_norm is None else final_norm:
-                side.norm = norm()
-            sides.append(side)
-        self.encoder, self.decoder = sides
+            self.shared = torch.nn.Embedding(vocab_size, d_model, **like)
+        separate = tgt_vocab_size is not None
+        more = {"norm_first": norm_first, "bias": bias, **like}
+        make = partial(
+            _side,
+            positions=max_len if positions == "learned" else None,
+            embedding_norm=layernorm_embedding,
+            last_norm=norm_first if final_norm is None else final_norm,
+        )
+        layer: Any = TransformerEncoderLayer(*widths, **more)
+        V = vocab_size if separate else None
+        self.encoder = make(layer, num_encoder_layers, V)
+        layer = TransformerDecoderLayer(*widths, **more)
+        self.decoder = make(layer, num_decoder_layers, tgt_vocab_size)
         self.vocab_size = vocab_size if tgt_vocab_size is None else tgt_vocab_size
         if not tie_output:
-            out = torch.nn.Linear(d_model, self.vocab_size, bias=False, **like)
-            self.lm_head = out
+            self.lm_head = torch.nn.Linear(d_model, self.vocab_size, False, **like)
         if logits_bias:
             zeros = torch.zeros(self.vocab_size, **like)
             self.final_logits_bias = torch.nn.Parameter(zeros)
         if not attention_bias:
             for module in self.modules():
                 if isinstance(module, torch.nn.MultiheadAttention):
-                    module.in_proj_bias = None
-                    module.out_proj.bias = None  # type: ignore[assignment]
+                    module.register_parameter("in_proj_bias", None)
+                    module.out_proj.register_parameter("bias", None)
         self.d_model, self.dropout, self.backward = d_model, dropout, backward
-        self.options = {
+        self.options: dict[str, Any] = {
             "num_heads": nhead,
             "scale_embedding": scale_embedding,
             "layout": "halves" if positions == "halves" else "interleaved",
@@ -160,7 +153,7 @@ class Seq2SeqTransformer(torch.nn.Module):
         masks (B, S) and (B, T), as Hugging Face has them: True or 1 = real. Errors: a
         ValueError or TypeError where one of them does not fit.
         """
-        masks = {
+        masks: dict[str, Any] = {
             "key_mask": _real("attention_mask", attention_mask),
             "decoder_key_mask": _real("decoder_attention_mask", decoder_attention_mask),
         }
@@ -172,7 +165,7 @@ class Seq2SeqTransformer(torch.nn.Module):
         def backwards(dout: Tensor, cache: tuple) -> tuple:
             return (seq2seq_transformer_backward(dout, cache),)
 
-        params = dict(self.named_parameters())
+        params: dict[str, Tensor] = dict(self.named_parameters())
         return by_hand(forwards, backwards, (), params, backward=self.backward)
 
     @torch.no_grad()
@@ -234,6 +227,29 @@ class Seq2SeqTransformer(torch.nn.Module):
         """Show which backward pass is used, and what the array functions are told."""
         told = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
         return f"{told}, backward={self.backward!r}"
+
+
+def _side(
+    layer: Any,
+    count: int,
+    vocab_size: int | None,
+    positions: int | None,
+    embedding_norm: bool,
+    last_norm: bool,
+) -> torch.nn.Module:
+    """Make what holds the parameters of the encoder or decoder, under their names."""
+    side, d_model = torch.nn.Module(), layer.norm1.weight.shape[0]
+    like = {"device": layer.norm1.weight.device, "dtype": layer.norm1.weight.dtype}
+    if vocab_size is not None:
+        side.embed_tokens = torch.nn.Embedding(vocab_size, d_model, **like)
+    if positions is not None:
+        side.embed_positions = torch.nn.Embedding(positions, d_model, **like)
+    if embedding_norm:
+        side.layernorm_embedding = deepcopy(layer.norm1)
+    side.layers = torch.nn.ModuleList([deepcopy(layer) for _ in range(count)])
+    if last_norm:
+        side.norm = deepcopy(layer.norm1)
+    return side
 
 
 def _real(name: str, mask: Any) -> Tensor | None:
