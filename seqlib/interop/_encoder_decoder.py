@@ -25,12 +25,7 @@ NORMS = {
 }
 
 
-def is_marian_or_bart(model: Any) -> bool:
-    """Tell whether this is one of the models that `from_marian_or_bart` takes."""
-    return any(kind.__name__ in MODELS for kind in type(model).__mro__)
-
-
-def from_marian_or_bart(model: Any) -> Any:
+def convert(model: Any) -> Any:
     """Return a `seqlib.nn.Seq2SeqTransformer` with the weights of Marian or BART.
 
     `model` is a MarianMTModel or a BartForConditionalGeneration, with its lm_head. The
@@ -43,7 +38,7 @@ def from_marian_or_bart(model: Any) -> Any:
     """
     from seqlib.nn import Seq2SeqTransformer
 
-    if not is_marian_or_bart(model):
+    if type(model).__name__ not in MODELS:
         raise TypeError(
             f"model must be a {' or a '.join(MODELS)}, got {type(model).__name__}"
         )
