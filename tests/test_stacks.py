@@ -464,7 +464,7 @@ def test_errors_of_tokens():
         (
             TypeError,
             lambda: seq2seq_transformer_step((), np.array([1, 1]), params, 2),
-            "state must be what seq2seq_transformer_start returned",
+            "state must be a tuple of 3, as seq2seq_transformer_start makes it, got",
         ),
     ):
         with pytest.raises(error, match=f"^{sentence}"):

@@ -32,7 +32,8 @@ def convert(model: Any) -> Any:
     weights are copies, of the same type and on the same device. What is no parameter
     there is frozen here: Marian's sinusoids, which it keeps rounded to float32, and the
     bias of the logits. BART's two rows of positions before the first one, which it
-    never reads, are left out. One rate of dropout is kept, `config.dropout`. Errors: a
+    never reads, are left out. One rate of dropout is kept, `config.dropout`, and the
+    embedding of padding learns as all others do, which there it does not. Errors: a
     TypeError for other models, a ValueError for what ours has no place for. Sources:
     Junczys-Dowmunt et al. (2018); Lewis et al. (2020).
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import in_range, shapes
+from seqlib._check import in_range, shapes, whole
 from seqlib._multi_head import _join, _split
 from seqlib._weigh import weigh
 from seqlib.functional import linear, log_softmax
@@ -80,7 +80,7 @@ def seq2seq_transformer_step(
     options = Options(norm_first, activation, eps, 0.0, None)
     check_model(params, num_heads, options, layout)
     layers_of = layers(stack(params, "decoder"))
-    t, key_mask, kept = _check_state(state, token, params, len(layers_of))
+    t, key_mask, kept = _check_state(state, token, params, num_heads, len(layers_of))
     form = Embedding(scale_embedding, layout)
     x, _ = embed(token[:, None], params, "decoder", form, options, t)  # (N, 1, E)
     new = []
@@ -140,22 +140,42 @@ def _project(x: Array, own: Params, which: int, num_heads: int) -> Array:
     return _split(y, num_heads)
 
 
-def _check_state(state: State, token: Array, params: Params, count: int) -> State:
+def _check_state(
+    state: State, token: Array, params: Params, num_heads: int, count: int
+) -> State:
     """Check the state and the token of a step; return the state."""
     like = params[FIRST]
-    N = shapes(**{FIRST: (like, "..."), "token": (token, "N", "int")})["N"]
+    n = shapes(**{FIRST: (like, "E"), "token": (token, "N", "int")})
+    N, d = n["N"], n["E"] // num_heads
     in_range("token", token, params[tokens_name(params, "decoder")].shape[0])
-    if not isinstance(state, tuple) or len(state) != 3 or len(state[2]) != count:
-        raise TypeError(
-            "state must be what seq2seq_transformer_start returned for these params, "
-            f"got {type(state).__name__}"
-        )
-    memory = state[2][0][2]
-    shapes(**{FIRST: (like, "..."), "state's memory": (memory, f"{N} H S D")})
+    _check_tuple("state", state, 3)
+    t, key_mask, kept = state
+    whole("state[0]", t, 0)
+    _check_tuple("state[2]", kept, count)
+    before = f"{N} {num_heads} {t} {d}{'' if t else '?'}"  # None as yet
+    arrays: dict[str, tuple] = {FIRST: (like, "...")}
+    for i, layer in enumerate(kept):
+        _check_tuple(f"state[2][{i}]", layer, 4)
+        axes = before, before, f"{N} {num_heads} S {d}", f"{N} {num_heads} S {d}"
+        for j, (a, axis) in enumerate(zip(layer, axes, strict=True)):
+            arrays[f"state[2][{i}][{j}]"] = (a, axis)
+    if not t and any(a is not None for layer in kept for a in layer[:2]):
+        raise ValueError("state must hold no keys of the target at 0 tokens, got some")
+    shapes(**arrays, **{"state[1]": (key_mask, f"{N} S?", "bool")})
     table = params.get("decoder.embed_positions.weight")
-    if table is not None and state[0] >= table.shape[0]:
+    if table is not None and t >= table.shape[0]:
         raise ValueError(
             f"state must have fewer tokens than there are learned positions, "
-            f"{table.shape[0]}, got {state[0]}"
+            f"{table.shape[0]}, got {t}"
         )
     return state
+
+
+def _check_tuple(name: str, value: object, count: int) -> None:
+    """Raise a TypeError unless this is a tuple of so many parts."""
+    if not isinstance(value, tuple) or len(value) != count:
+        many = f" of {len(value)}" if isinstance(value, tuple) else ""
+        raise TypeError(
+            f"{name} must be a tuple of {count}, as seq2seq_transformer_start makes "
+            f"it, got {type(value).__name__}{many}"
+        )

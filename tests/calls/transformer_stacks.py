@@ -1,10 +1,9 @@
-"""One good call for each public function of the Transformer's blocks and stacks."""
+"""Good calls of the stacks of `seqlib.transformer`, and of the one for translation."""
 
 import numpy as np
+from calls.trees import BROADCAST
 
 from seqlib.transformer import (
-    decoder_block,
-    encoder_block,
     seq2seq_transformer,
     seq2seq_transformer_start,
     seq2seq_transformer_step,
@@ -13,12 +12,24 @@ from seqlib.transformer import (
     transformer_encoder,
 )
 
-B, S, T, E, H, F, V = 2, 3, 2, 4, 2, 3, 5
-rng = np.random.default_rng(17)
+B, S, T, E, H, F, V = 3, 7, 5, 4, 2, 6, 11
+random = np.random.default_rng(17)
 
 
 def normal(*shape):
-    return rng.normal(size=shape) * 0.7
+    return random.normal(size=shape) * 0.7
+
+
+def added(*shape):
+    mask = np.where(random.random(shape) < 0.7, random.normal(size=shape), -np.inf)
+    mask[..., 0] = 0.5
+    return mask
+
+
+def booleans(*shape):
+    mask = random.random(shape) < 0.7
+    mask[..., 0] = True
+    return mask
 
 
 def block(attentions):
@@ -49,44 +60,32 @@ def under(prefix, params):
 ENCODER, DECODER = ("self_attn",), ("self_attn", "multihead_attn")
 BOTH = under("encoder.", stack(ENCODER)) | under("decoder.", stack(DECODER))
 TOKENS = {
-    **BOTH,
+    **under("encoder.", stack(ENCODER, 1)),
+    **under("decoder.", stack(DECODER, 1)),
     "shared.weight": normal(V, E),
-    "decoder.embed_positions.weight": normal(T + 1, E),
+    "decoder.embed_positions.weight": normal(T + 4, E),
     "encoder.layernorm_embedding.weight": normal(E),
     "encoder.layernorm_embedding.bias": normal(E),
     "final_logits_bias": normal(V),
 }
-SOURCE = np.array([[True, True, True], [True, True, False]])
-IDS = np.array([[3, 1, 4], [2, 2, 0]])
-START = seq2seq_transformer_start(IDS, TOKENS, H, SOURCE)
+APART = {k: a for k, a in TOKENS.items() if k != "shared.weight"}
+APART |= {f"{s}.embed_tokens.weight": normal(V, E) for s in ("encoder", "decoder")}
+APART["lm_head.weight"] = normal(V, E)
+REAL = np.arange(S) < np.array([[7], [4], [6]])
+IDS, TARGET = random.integers(0, V, (B, S)), random.integers(0, V, (B, T))
+CHANCE = {"dropout": 0.3, "rng": np.random.default_rng(5)}
+_, STATE = seq2seq_transformer_step(
+    seq2seq_transformer_start(IDS, TOKENS, H, REAL), TARGET[:, 0], TOKENS, H
+)
 
 CALLS = {
-    encoder_block: {
-        "x": normal(B, T, E),
-        "params": block(ENCODER),
-        "num_heads": H,
-        "mask": normal(T, T),
-        "activation": "silu",
-    },
-    decoder_block: {
-        "x": normal(B, T, E),
-        "memory": normal(B, S, E),
-        "params": block(DECODER),
-        "num_heads": H,
-        "mask": normal(T, T),
-        "memory_mask": normal(B, T, S),
-        "memory_key_mask": SOURCE,
-        "norm_first": True,
-        "activation": "gelu",
-    },
     transformer_encoder: {
         "x": normal(B, S, E),
         "params": stack(ENCODER),
         "num_heads": H,
-        "mask": normal(S, S),
-        "key_mask": SOURCE,
-        "norm_first": True,
-        "activation": "gelu",
+        "mask": booleans(B, S, S),
+        "key_mask": REAL,
+        **CHANCE,
     },
     transformer_decoder: {
         "x": normal(B, T, E),
@@ -94,41 +93,85 @@ CALLS = {
         "params": stack(DECODER),
         "num_heads": H,
         "mask": np.tri(T, dtype=bool),
-        "memory_mask": normal(T, S),
-        "memory_key_mask": SOURCE,
-        "activation": "gelu",
+        "key_mask": booleans(B, T),
+        "memory_mask": booleans(B, T, S),
+        "memory_key_mask": REAL,
+        **CHANCE,
     },
     transformer: {
         "src": normal(B, S, E),
         "tgt": normal(B, T, E),
         "params": BOTH,
         "num_heads": H,
-        "src_mask": normal(S, S),
+        "src_mask": booleans(B, S, S),
         "tgt_mask": np.tri(T, dtype=bool),
-        "memory_mask": normal(T, S),
-        "src_key_mask": SOURCE,
-        "memory_key_mask": SOURCE,
-        "activation": "gelu",
+        "memory_mask": booleans(B, T, S),
+        "src_key_mask": REAL,
+        "tgt_key_mask": booleans(B, T),
+        "memory_key_mask": REAL,
+        **CHANCE,
     },
     seq2seq_transformer: {
         "ids": IDS,
-        "decoder_ids": np.array([[1, 4], [1, 0]]),
+        "decoder_ids": TARGET,
         "params": TOKENS,
         "num_heads": H,
-        "key_mask": SOURCE,
-        "layout": "halves",
-        "activation": "silu",
+        "key_mask": REAL,
+        "decoder_key_mask": booleans(B, T),
+        **CHANCE,
     },
     seq2seq_transformer_start: {
         "ids": IDS,
         "params": TOKENS,
         "num_heads": H,
-        "key_mask": SOURCE,
+        "key_mask": REAL,
     },
     seq2seq_transformer_step: {
-        "state": START,
-        "token": np.array([1, 3]),
+        "state": STATE,
+        "token": TARGET[:, 1],
         "params": TOKENS,
         "num_heads": H,
     },
+}
+PRE = {"norm_first": True, "activation": "gelu"}
+VARIANTS = {
+    transformer_encoder: [{"mask": added(S, S), **PRE}],
+    transformer_decoder: [{"mask": added(T, T), "memory_mask": added(T, S), **PRE}],
+    transformer: [
+        {
+            "src_mask": added(S, S),
+            "tgt_mask": added(T, T),
+            "memory_mask": added(T, S),
+            **PRE,
+        }
+    ],
+    seq2seq_transformer: [
+        {"params": APART, "layout": "halves", "activation": "silu"},
+    ],
+    seq2seq_transformer_start: [{"params": APART, **PRE}],
+    seq2seq_transformer_step: [{"params": APART, **PRE}],
+}
+STACKS = transformer_encoder, transformer_decoder, transformer
+TOKENWISE = (
+    seq2seq_transformer,
+    seq2seq_transformer_start,
+    seq2seq_transformer_step,
+)
+MAY_LACK = "without *bias|without *embed_positions.weight|without lm_head.weight"
+MASKS = "any mask that broadcasts to the scores"
+EXCEPTIONS = {
+    **{(f, "*mask", BROADCAST): MASKS for f in STACKS},
+    **{(f, "params", "without *bias"): "biases may be left out" for f in STACKS},
+    **{(f, "rng", "None"): "there is dropout" for f in (*STACKS, seq2seq_transformer)},
+    **{(f, "params", MAY_LACK): "optional" for f in TOKENWISE},
+    **{
+        (f, "params['encoder.embed_tokens.weight']", "axis 0 *"): "its own vocabulary"
+        for f in TOKENWISE
+    },
+    (
+        seq2seq_transformer,
+        "params['*embed_positions.weight']",
+        "axis 0 *",
+    ): "any number of positions",
+    (seq2seq_transformer_step, "state[1]", "None"): "no mask: all of it is real",
 }
