@@ -12,5 +12,6 @@ g, c and n are three names for the candidate, and h in a GRU a fourth.
 """
 
 from seqlib.interop._orders import from_keras, from_onnx, to_keras, to_onnx
+from seqlib.interop._torch import from_torch, to_torch
 
-__all__ = ["from_keras", "from_onnx", "to_keras", "to_onnx"]
+__all__ = ["from_keras", "from_onnx", "from_torch", "to_keras", "to_onnx", "to_torch"]

@@ -8,5 +8,23 @@ said, and the gradient comes from our own backward pass unless `backward="autogr
 from seqlib.nn._attention import MultiheadAttention
 from seqlib.nn._convlstm import ConvLSTM
 from seqlib.nn._recurrent import GRU, LSTM, RNN
+from seqlib.nn._transformer import Transformer, TransformerDecoder, TransformerEncoder
+from seqlib.nn._transformer_layers import (
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
+)
+from seqlib.nn._transformer_seq2seq import Seq2SeqTransformer
 
-__all__ = ["GRU", "LSTM", "RNN", "ConvLSTM", "MultiheadAttention"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "ConvLSTM",
+    "MultiheadAttention",
+    "Seq2SeqTransformer",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+]

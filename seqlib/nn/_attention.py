@@ -233,7 +233,9 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
         return f"{self.embed_dim}, {self.num_heads}, backward={self.backward!r}"
 
 
-def _check_mask(name: str, mask: Any, like: Tensor, wanted: list[tuple]) -> None:
+def _check_mask(
+    name: str, mask: Any, like: Tensor, wanted: list[tuple], of: str = "query"
+) -> None:
     """Raise unless the mask is None or has torch's kinds and one of these shapes."""
     if mask is None:
         return
@@ -243,7 +245,7 @@ def _check_mask(name: str, mask: Any, like: Tensor, wanted: list[tuple]) -> None
             f"{name} must hold booleans, True = not attended, or floats, which are "
             f"added, got {mask.dtype}"
         )
-    shapes(**{"query": (like, "..."), name: (mask, "...", kind)})
+    shapes(**{of: (like, "..."), name: (mask, "...", kind)})
     if tuple(mask.shape) not in wanted:
         listed = " or ".join(map(str, wanted))
         raise ValueError(f"{name} must have shape {listed}, got {tuple(mask.shape)}")

@@ -1,4 +1,6 @@
-"""Blocks of the Transformer, encoder and decoder, with their whole backward pass.
+"""The Transformer: blocks, stacks of them, and the model that translates.
+
+All with their whole backward pass.
 
 A block is a chain of parts f (attention, then a small network for every position),
 each inside a residual connection with a layer norm::
@@ -16,10 +18,36 @@ from seqlib.transformer._blocks import (
     encoder_block,
     encoder_block_backward,
 )
+from seqlib.transformer._seq2seq import (
+    seq2seq_transformer,
+    seq2seq_transformer_backward,
+)
+from seqlib.transformer._seq2seq_step import (
+    seq2seq_transformer_start,
+    seq2seq_transformer_step,
+)
+from seqlib.transformer._stacks import (
+    transformer,
+    transformer_backward,
+    transformer_decoder,
+    transformer_decoder_backward,
+    transformer_encoder,
+    transformer_encoder_backward,
+)
 
 __all__ = [
     "decoder_block",
     "decoder_block_backward",
     "encoder_block",
     "encoder_block_backward",
+    "seq2seq_transformer",
+    "seq2seq_transformer_backward",
+    "seq2seq_transformer_start",
+    "seq2seq_transformer_step",
+    "transformer",
+    "transformer_backward",
+    "transformer_decoder",
+    "transformer_decoder_backward",
+    "transformer_encoder",
+    "transformer_encoder_backward",
 ]

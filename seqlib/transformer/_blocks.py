@@ -21,6 +21,7 @@ from seqlib.functional import (
     layer_norm_backward,
     linear,
     linear_backward,
+    sigmoid,
 )
 from seqlib.masks import check_masks
 from seqlib.transformer._checks import ACTIVATIONS, Options, Params, check_block
@@ -50,7 +51,8 @@ def encoder_block(
     num_heads, mask, key_mask : as for `multi_head_attention`; with `causal_mask` this
         is a block of GPT
     norm_first : True for pre-norm
-    activation : f, "relu", "gelu", or "gelu_tanh" as in GPT-2
+    activation : f, "relu", "gelu", "gelu_tanh" as in GPT-2, or "silu", x σ(x), as in
+        Marian
     eps : of the layer norms
     dropout, rng : probability of zeroing, for weights of attention, for the hidden
         layer, and for what every part adds; and the generator that decides
@@ -237,7 +239,11 @@ def _feed(x: Array, params: Params, options: Options) -> tuple[Array, tuple]:
     """Feed-forward: linear2(dropout(f(linear1(x))))."""
     z, of_1 = linear(x, params["linear1.weight"], params.get("linear1.bias"))
     form = ACTIVATIONS[options.activation]
-    h, of_f = (relu(z),) * 2 if form is None else gelu(z, form)
+    if form == "silu":
+        gate, _ = sigmoid(z)
+        h, of_f = z * gate, (z, gate)
+    else:
+        h, of_f = (relu(z),) * 2 if form is None else gelu(z, form)
     h, dropped = _drop(h, options)
     y, of_2 = linear(h, params["linear2.weight"], params.get("linear2.bias"))
     return y, (of_1, of_f, dropped, of_2, form)
@@ -248,7 +254,11 @@ def _feed_backward(dout: Array, cache: tuple) -> tuple[Array, Params]:
     of_1, of_f, dropped, of_2, form = cache
     dh, dW_2, db_2 = linear_backward(dout, of_2)
     dh = _drop_backward(dh, dropped)
-    dz = relu_backward(dh, of_f) if form is None else gelu_backward(dh, of_f)
+    if form == "silu":
+        z, gate = of_f
+        dz = dh * gate * (1 + z * (1 - gate))
+    else:
+        dz = relu_backward(dh, of_f) if form is None else gelu_backward(dh, of_f)
     dx, dW_1, db_1 = linear_backward(dz, of_1)
     names = "linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias"
     return dx, dict(zip(names, (dW_1, db_1, dW_2, db_2), strict=True))

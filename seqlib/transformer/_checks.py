@@ -11,7 +11,8 @@ from seqlib._arrays import Array
 from seqlib._check import generator, number, one_of, shapes
 from seqlib._multi_head import check_heads
 
-ACTIVATIONS = {"relu": None, "gelu": "none", "gelu_tanh": "tanh"}  # gelu's forms
+# gelu's forms, and what is no gelu
+ACTIVATIONS = {"relu": None, "gelu": "none", "gelu_tanh": "tanh", "silu": "silu"}
 Params = dict[str, Array]
 
 
