@@ -7,6 +7,15 @@ said, and the gradient comes from our own backward pass unless `backward="autogr
 
 from seqlib.nn._attention import MultiheadAttention
 from seqlib.nn._convlstm import ConvLSTM
+from seqlib.nn._gpt import GPT, GPTConfig
 from seqlib.nn._recurrent import GRU, LSTM, RNN
 
-__all__ = ["GRU", "LSTM", "RNN", "ConvLSTM", "MultiheadAttention"]
+__all__ = [
+    "GPT",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "ConvLSTM",
+    "GPTConfig",
+    "MultiheadAttention",
+]

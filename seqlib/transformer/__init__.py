@@ -16,10 +16,22 @@ from seqlib.transformer._blocks import (
     encoder_block,
     encoder_block_backward,
 )
+from seqlib.transformer._gpt import (
+    gpt,
+    gpt_backward,
+    gpt_shapes,
+    init_gpt,
+    positions_from,
+)
 
 __all__ = [
     "decoder_block",
     "decoder_block_backward",
     "encoder_block",
     "encoder_block_backward",
+    "gpt",
+    "gpt_backward",
+    "gpt_shapes",
+    "init_gpt",
+    "positions_from",
 ]
