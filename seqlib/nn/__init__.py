@@ -6,15 +6,29 @@ said, and the gradient comes from our own backward pass unless `backward="autogr
 """
 
 from seqlib.nn._attention import MultiheadAttention
+from seqlib.nn._bert import (
+    BERT,
+    BERTClassifier,
+    BERTConfig,
+    BERTMaskedLM,
+    BERTPreTraining,
+    BERTTagger,
+)
 from seqlib.nn._convlstm import ConvLSTM
 from seqlib.nn._gpt import GPT, GPTConfig
 from seqlib.nn._recurrent import GRU, LSTM, RNN
 
 __all__ = [
+    "BERT",
     "GPT",
     "GRU",
     "LSTM",
     "RNN",
+    "BERTClassifier",
+    "BERTConfig",
+    "BERTMaskedLM",
+    "BERTPreTraining",
+    "BERTTagger",
     "ConvLSTM",
     "GPTConfig",
     "MultiheadAttention",

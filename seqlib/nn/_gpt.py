@@ -10,6 +10,7 @@ from torch import Tensor
 
 from seqlib._check import number, one_of, whole
 from seqlib._multi_head import check_heads
+from seqlib.nn._continuing import SEARCHES, continuing
 from seqlib.nn._pair import draw, dropping, hold, real, run
 from seqlib.transformer import gpt, gpt_backward, gpt_shapes
 from seqlib.transformer._checks import ACTIVATIONS
@@ -146,6 +147,46 @@ class GPT(torch.nn.Module):
         params = dict(self.named_parameters())
         (out,) = run((gpt, gpt_backward), self.backward, params, **options)
         return out
+
+    @torch.no_grad()
+    def generate(
+        self,
+        ids: Tensor,
+        max_len: int,
+        eos: int | None = None,
+        attention_mask: Tensor | None = None,
+        method: str = "greedy",
+        cache: bool = True,
+        **options: Any,
+    ) -> tuple[Tensor, Tensor]:
+        """Continue each row of ids by a search of `seqlib.decode`; no dropout.
+
+        Parameters
+        ----------
+        ids : (B, T) integers
+        max_len : tokens to add at most, T - 1 + max_len no more than the positions
+        eos : the token that ends a sequence, or None
+        attention_mask : (B, T), 1 or True = real, padded on the left; positions count
+            what is real
+        method : "greedy", "sample" or "beam"
+        cache : False to compute all anew for every token
+        options : `rng`, `temperature`, `top_k`, `top_p` of `sample`; `width`,
+            `length_penalty`, `early_stopping` of `beam_search`
+
+        Returns
+        -------
+        The new tokens and their scores, as the search returns them.
+        """
+        one_of("method", method, SEARCHES)
+        search, known = SEARCHES[method]
+        if strange := sorted(set(options) - set(known)):
+            raise TypeError(
+                f"{method} must have no options but {', '.join(known) or 'none'}, "
+                f"got {strange[0]}"
+            )
+        whole("max_len", max_len, 1)
+        step, start = continuing(self, ids, max_len, attention_mask, cache)
+        return search(step, start, eos, max_len=max_len, **options)
 
     def extra_repr(self) -> str:
         """Show the sizes and which backward pass is used."""

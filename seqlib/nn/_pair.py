@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,8 +54,8 @@ class PairByHand(torch.autograd.Function):
 def run(
     functions: Functions,
     backward: str,
-    params: dict[str, Tensor],
-    inputs: dict[str, Tensor] | None = None,
+    params: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor] | None = None,
     **options: Any,
 ) -> tuple[Any, ...]:
     """Return what the first function does, without the cache; the gradient is ours.
@@ -64,7 +64,7 @@ def run(
     """
     inputs = inputs or {}
     if backward == "autograd" or not torch.is_grad_enabled():
-        return functions[0](**inputs, params=params, **options)[:-1]
+        return functions[0](**inputs, params=dict(params), **options)[:-1]
     names = list(inputs), list(params)
     return PairByHand.apply(
         functions, options, names, *inputs.values(), *params.values()

@@ -10,6 +10,14 @@ Parameters are a flat dict with the names of torch.nn's TransformerEncoderLayer 
 TransformerDecoderLayer; biases may be left out. Masks say True = attend.
 """
 
+from seqlib.transformer._bert import bert, bert_backward, bert_shapes, init_bert
+from seqlib.transformer._bert_heads import (
+    classification_head,
+    classification_head_backward,
+    mask_tokens,
+    masked_lm_head,
+    masked_lm_head_backward,
+)
 from seqlib.transformer._blocks import (
     decoder_block,
     decoder_block_backward,
@@ -23,8 +31,14 @@ from seqlib.transformer._gpt import (
     init_gpt,
     positions_from,
 )
+from seqlib.transformer._gpt_step import gpt_step
 
 __all__ = [
+    "bert",
+    "bert_backward",
+    "bert_shapes",
+    "classification_head",
+    "classification_head_backward",
     "decoder_block",
     "decoder_block_backward",
     "encoder_block",
@@ -32,6 +46,11 @@ __all__ = [
     "gpt",
     "gpt_backward",
     "gpt_shapes",
+    "gpt_step",
+    "init_bert",
     "init_gpt",
+    "mask_tokens",
+    "masked_lm_head",
+    "masked_lm_head_backward",
     "positions_from",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from array_api_compat import device
 
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import in_range, shapes
@@ -227,9 +226,7 @@ def check_gpt(
 def last_norm(x: Array, params: Params, eps: float) -> tuple[Array, tuple]:
     """Apply the layer norm after the last block, its bias 0 where there is none."""
     weight, bias = params["norm.weight"], params.get("norm.bias")
-    xp = array_namespace(x)
-    if bias is None:
-        bias = xp.zeros(weight.shape, dtype=x.dtype, device=device(x))
+    bias = array_namespace(x).zeros_like(weight) if bias is None else bias
     return layer_norm(x, weight, bias, eps)
 
 
