@@ -16,6 +16,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy, gelu
@@ -30,7 +33,6 @@ NAMES = (
     'seqlib.nn.GPT, backward="autograd"',
 )
 CONFIG = GPTConfig(V, T, LAYERS, HEADS, E, dropout=0.0)
-Model = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Theirs(torch.nn.Module):
@@ -86,14 +88,14 @@ def training_step(model: torch.nn.Module) -> Callable[[], torch.Tensor]:
     return step
 
 
-def in_turns(steps: dict[str, Callable], rounds: int = ROUNDS) -> dict[str, list]:
+def in_turns(steps: dict, rounds: int = ROUNDS, warm_up: int = 3) -> dict[Any, list]:
     """Return the milliseconds of each candidate, which take turns."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for round_ in range(rounds + 3):
+    times: dict[Any, list[float]] = {name: [] for name in steps}
+    for round_ in range(rounds + warm_up):
         for name, step in steps.items():
             start = time.perf_counter()
             step()
-            if round_ >= 3:  # the first rounds warm up
+            if round_ >= warm_up:
                 times[name].append(1e3 * (time.perf_counter() - start))
     return times
 
@@ -135,6 +137,21 @@ def memory() -> None:
         print(f"{name:38}{mb:6.0f} MB{mb / base:26.2f}", flush=True)
 
 
+def generating() -> None:
+    """Print milliseconds a token, greedy from one token on, with the cache first."""
+    print(f"{'a generated token, batch of 1':38}{'with':>9}{'without':>9}{'ratio':>9}")
+    sizes = {"max_len": max(LENGTHS) + 1, "dropout": 0.0}
+    model, first = GPT(replace(CONFIG, **sizes)), torch.zeros((1, 1), dtype=torch.int64)
+    for length in LENGTHS:
+        ways = {
+            cache: partial(model.generate, first, length, cache=cache)
+            for cache in (True, False)
+        }
+        times = in_turns(ways, rounds=3, warm_up=1)
+        a, b = (statistics.median(ms) / length for ms in times.values())
+        print(f"{f'{length} tokens':38}{a:6.2f} ms{b:6.2f} ms{b / a:9.1f}", flush=True)
+
+
 def main() -> None:
     """Print all measurements."""
     print(f"GPT: {LAYERS} layers, width {E}, {HEADS} heads, T={T} B={B} V={V},")
@@ -146,6 +163,7 @@ def main() -> None:
     losses = [float(step()) for step in steps.values()]
     assert max(losses) - min(losses) < 1e-4, losses
     show(in_turns(steps))
+    generating()
 
 
 if __name__ == "__main__":
