@@ -62,6 +62,8 @@ def _with_cache(
         mask = None if key_mask is None else key_mask[:, before]
         more = {"key_mask": mask, "positions": places, "head": False, **options}
         _, past = gpt_step(ids[:, before], params, **more)
+        if mask is not None:
+            past["following"] = mask.sum(1)  # 0 where all so far is padding
     return step, (past, ids[:, -1])
 
 

@@ -44,6 +44,8 @@ class PairByHand(torch.autograd.Function):
             raise RuntimeError(
                 'the backward pass by hand has no derivative: use backward="autograd"'
             )
+        if all(dout is None for dout in douts):
+            return (None,) * len(ctx.needs_input_grad)
         saved = iter(ctx.saved_tensors)  # raises if one was changed in place
         leaves = [next(saved) if a is Tensor else a for a in ctx.leaves]
         back = ctx.by_hand(*douts, tree_unflatten(leaves, ctx.tree))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from array_api_compat import device
@@ -118,7 +118,7 @@ def mask_tokens(
     rng: np.random.Generator,
     vocab_size: int,
     mask_id: int,
-    special_ids: Iterable[int] = (),
+    special_ids: Sequence[int] = (),
     key_mask: Array | None = None,
     p: float = 0.15,
 ) -> tuple[Array, Array]:
@@ -177,14 +177,13 @@ def mask_tokens(
     return inputs, xp.where(chosen, ids, xp.full_like(ids, -100))
 
 
-def _numbers(special_ids: Iterable[int], vocab_size: int) -> list[int]:
-    if not isinstance(special_ids, Iterable):
+def _numbers(special_ids: Sequence[int], vocab_size: int) -> list[int]:
+    if not isinstance(special_ids, tuple | list):
         got = type(special_ids).__name__
-        raise TypeError(f"special_ids must be several whole numbers, got {got}")
-    out = list(special_ids)
-    for token in out:
+        raise TypeError(f"special_ids must be a tuple of whole numbers, got {got}")
+    for token in special_ids:
         whole("special_ids", token, 0, vocab_size - 1)
-    return [int(token) for token in out]
+    return [int(token) for token in special_ids]
 
 
 def _check(x: Array, params: Params, axes: dict[str, str]) -> None:

@@ -202,7 +202,6 @@ def check_gpt(
     num_heads: int,
     key_mask: Array | None,
     positions: Array | None,
-    past: int = 0,
 ) -> dict[str, int]:
     """Check all that `gpt` computes with; return the sizes by their letters."""
     n = _model.check_params(params, OWN, ["lm_head.weight"], num_heads)
@@ -216,10 +215,8 @@ def check_gpt(
     in_range("ids", ids, n["V"])
     if positions is not None:
         in_range("positions", positions, n["P"])
-    elif past + n["T"] > n["P"]:
-        raise ValueError(
-            f"ids must have at most P={n['P']} positions, got {past + n['T']}"
-        )
+    elif n["T"] > n["P"]:
+        raise ValueError(f"ids must have at most P={n['P']} positions, got {n['T']}")
     return n
 
 

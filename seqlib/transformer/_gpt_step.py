@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
-import numpy as np
 from array_api_compat import device, is_torch_array
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import shapes
+from seqlib._check import in_range, shapes
 from seqlib._weigh import weigh
 from seqlib.functional import embedding, gelu, layer_norm, linear
 from seqlib.masks import causal_mask
@@ -16,34 +15,40 @@ from seqlib.transformer import _model
 from seqlib.transformer._checks import ACTIVATIONS, Params
 from seqlib.transformer._gpt import check_gpt, last_norm, output_weight
 
+NAMES = ("keys", "values", "key_mask", "following")
 
-class Past(NamedTuple):
-    """Keys and values of the tokens so far; `take_rows` of `decode` can reorder it.
 
-    Buffers (B, H, room, E/H), two a block, have room for tokens to come. `filled` says
-    how many places are taken; a past that is shorter than that was continued already,
-    and continuing it in another way copies, so that no past ever changes.
+class Past(dict[str, Any]):
+    """A past that knows the buffers of which its keys and values are the first part.
+
+    Whoever continues the longest past in a buffer writes behind its end, which no past
+    shows; every other continuation copies. So no past ever changes, and a token costs
+    no copy of those before it. A copy of a past is a plain dict: it has no buffers.
     """
 
-    keys: tuple[Array, ...]
-    values: tuple[Array, ...]
-    length: int
-    filled: Array  # (), shared by all that share the buffers
-    key_mask: Array | None  # (B, length)
-    following: Array | None  # (B,) next position, None where it is the length
+    def __init__(self, entries: dict[str, Any], room: Room) -> None:
+        super().__init__(entries)
+        self.room = room
+
+
+class Room:
+    """Buffers (B, H, room, E/H) for keys and values of each block, filled in part."""
+
+    def __init__(self, keys: list[Array], values: list[Array]) -> None:
+        self.keys, self.values, self.filled = keys, values, 0
 
 
 def gpt_step(
     ids: Array,
     params: Params,
     num_heads: int,
-    past: Past | None = None,
+    past: dict[str, Any] | None = None,
     key_mask: Array | None = None,
     positions: Array | None = None,
     head: bool = True,
     activation: str = "gelu_tanh",
     eps: float = 1e-5,
-) -> tuple[Array, Past]:
+) -> tuple[Array, dict[str, Any]]:
     """Logits of `gpt` for the tokens that come after a past, and the longer past.
 
     q_t attends to all keys k_s and values v_s with s <= t; those of the past were kept.
@@ -57,7 +62,9 @@ def gpt_step(
     ----------
     ids : (B, n) integers, the new tokens, one or more
     params, num_heads, head, activation, eps : as for `gpt`
-    past : what the last call returned, or None for no past
+    past : what the last call returned, or None for no past: a dict of `keys` and
+        `values`, an array (B, H, t, E/H) for each block, `key_mask` (B, t) or None, and
+        `following` (B,), the positions that come next. `take_rows` can reorder it
     key_mask : (B, n) booleans for the new tokens, True = real; None for all real
     positions : (B, n) integers, or None to count on from the last, or from 0
 
@@ -77,64 +84,77 @@ def gpt_step(
     Source: Shazeer (2019), section 2.4, for decoding one token at a time.
     """
     _model.check_options(activation, eps, 0.0, None)
-    n = check_gpt(ids, params, num_heads, key_mask, positions, _start_of(past))
-    if past is not None:
-        _check_past(past, params, num_heads, n)
+    n = check_gpt(ids, params, num_heads, key_mask, positions)
+    length = 0 if past is None else _check_past(past, params, num_heads, n)
     if is_torch_array(ids):
         params = {name: a.detach() for name, a in params.items()}
-    x, following = _embed(ids, params, past, positions, n["P"])
-    length = 0 if past is None else past.length
-    real = _extend(None if past is None else past.key_mask, key_mask, length, x)
+    positions = _positions(ids, past, positions, n["P"])
+    p, _ = embedding(positions, params["wpe.weight"])
+    x = embedding(ids, params["wte.weight"])[0] + p
+    real = _extend(None if past is None else past["key_mask"], key_mask, length, x)
     T, S = n["T"], length + n["T"]
     mask = causal_mask(T, x, S) if T > 1 else None
     if real is not None:
         here = real[:, None, None, :]
         mask = here if mask is None else here & mask
     blocks = _model.blocks_of(params)
-    keys, values, filled = _room(past, x, len(blocks), num_heads, S, n["P"])
-    for block, k, v in zip(blocks, keys, values, strict=True):
-        x = _block(x, block, (k, v), (length, S), mask, activation, eps)
-    filled[...] = S
+    room = _room(past, x, len(blocks), num_heads, S)
+    room.filled = S
+    for i, block in enumerate(blocks):
+        buffers = room.keys[i], room.values[i]
+        x = _block(x, block, buffers, (length, S), mask, activation, eps)
     x, _ = last_norm(x, params, eps)
     out = linear(x, output_weight(params))[0] if head else x
-    return out, Past(keys, values, S, filled, real, following)
+    keys, values = (
+        tuple(b[:, :, :S, :] for b in buffers) for buffers in (room.keys, room.values)
+    )
+    entries = (keys, values, real, positions[:, -1] + 1)
+    return out, Past(dict(zip(NAMES, entries, strict=True)), room)
 
 
-def _start_of(past: Past | None) -> int:
-    """Return the first new position, after a check that this is a past."""
-    if past is None:
-        return 0
-    if not isinstance(past, Past):
+def _check_past(past: Any, params: Params, num_heads: int, n: dict[str, int]) -> int:
+    """Check a past against the batch and the model of now; return its length."""
+    if not isinstance(past, dict):
         raise TypeError(
             f"past must be None or what gpt_step returned, got {type(past).__name__}"
         )
-    if past.following is None:
-        return past.length
-    return int(array_namespace(past.following).max(past.following))
+    if set(past) != set(NAMES):
+        got = ", ".join(sorted(map(str, past))) or "nothing"
+        raise ValueError(f"past must hold {', '.join(NAMES)}, got {got}")
+    L, H = _model.depth(params), num_heads
+    for name in ("keys", "values"):
+        arrays = past[name]
+        if not isinstance(arrays, tuple) or len(arrays) != L:
+            many = isinstance(arrays, tuple)
+            got = f"{len(arrays)}" if many else type(arrays).__name__
+            raise TypeError(f"past['{name}'] must be a tuple of {L} arrays, got {got}")
+    W, axes = params["wte.weight"], f"{n['B']} {H} S {n['E'] // H}"
+    kept = {
+        f"past['{name}'][{i}]": (a, axes)
+        for name in ("keys", "values")
+        for i, a in enumerate(past[name])
+    }
+    return shapes(
+        **{"wte.weight": (W, "V E"), **kept},
+        **{"past['key_mask']": (past["key_mask"], f"{n['B']} S?", "bool")},
+        **{"past['following']": (past["following"], f"{n['B']}", "int")},
+    )["S"]
 
 
-def _check_past(past: Past, params: Params, num_heads: int, n: dict[str, int]) -> None:
-    """Raise unless a past has the batch, the blocks and the heads of now."""
-    if len(past.keys) != (L := _model.depth(params)):
-        raise ValueError(f"past must be of {L} blocks, got {len(past.keys)}")
-    axes = f"{n['B']} {num_heads} S {n['E'] // num_heads}"
-    W = params["wte.weight"]
-    shapes(**{"wte.weight": (W, "..."), "past's keys": (past.keys[0], axes)})
-
-
-def _embed(
-    ids: Array, params: Params, past: Past | None, positions: Array | None, P: int
-) -> tuple[Array, Array | None]:
-    """Embed tokens and their positions; return also the positions that follow."""
-    xp = array_namespace(ids)
-    x, _ = embedding(ids, params["wte.weight"])
-    T = ids.shape[1]
-    if positions is None and past is not None and past.following is not None:
-        positions = past.following[:, None] + xp.arange(T, device=device(ids))
-    if positions is None:
-        start = 0 if past is None else past.length
-        return x + params["wpe.weight"][start : start + T, :], None
-    return x + embedding(positions, params["wpe.weight"])[0], positions[:, -1] + 1
+def _positions(
+    ids: Array, past: dict[str, Any] | None, positions: Array | None, P: int
+) -> Array:
+    """Return the positions of the new tokens, those given or those that follow."""
+    if positions is not None:
+        return positions
+    xp, (B, T) = array_namespace(ids), ids.shape
+    t = xp.arange(T, device=device(ids))
+    if past is None:
+        return xp.broadcast_to(t, (B, T))
+    in_range("past['following']", past["following"], P + 1)
+    if (last := int(xp.max(past["following"])) + T) > P:
+        raise ValueError(f"ids must have at most P={P} positions, got {last}")
+    return past["following"][:, None] + t
 
 
 def _extend(
@@ -152,31 +172,24 @@ def _extend(
     return xp.concat([before, new], axis=1)
 
 
-def _room(
-    past: Past | None, x: Array, L: int, H: int, S: int, P: int
-) -> tuple[tuple[Array, ...], tuple[Array, ...], Array]:
-    """Return buffers with room for S tokens, and what tells how far they are filled.
+def _room(past: dict[str, Any] | None, x: Array, L: int, H: int, S: int) -> Room:
+    """Return buffers with room for S tokens, the past's own if nothing follows there.
 
-    The past's own, if it is the longest that they hold; else copies, twice as long as
-    needed, so that a token costs a copy of one token in the mean.
+    Else copies, twice as long as needed: so all copies of a sequence together cost less
+    than two of it.
     """
-    if past is not None:
-        fits = past.keys[0].shape[2] >= S
-        if fits and int(past.filled) == past.length:
-            return past.keys, past.values, past.filled
     xp, (B, _, E) = array_namespace(x), x.shape
-    room = max(S, min(2 * S, P))
-
-    def longer(old: Array | None) -> Array:
-        new = xp.zeros((B, H, room, E // H), dtype=x.dtype, device=device(x))
-        if past is not None and old is not None:
-            new[:, :, : past.length, :] = old[:, :, : past.length, :]
-        return new
-
-    keys: tuple = (None,) * L if past is None else past.keys
-    values: tuple = (None,) * L if past is None else past.values
-    fresh = tuple(longer(k) for k in keys), tuple(longer(v) for v in values)
-    return *fresh, np.zeros((), dtype=np.int64)
+    length = 0 if past is None else past["keys"][0].shape[2]
+    room = getattr(past, "room", None)
+    if room and room.filled == length and room.keys[0].shape[2] >= S:
+        return room
+    shape, like = (B, H, 2 * S, E // H), {"dtype": x.dtype, "device": device(x)}
+    room = Room(*([xp.empty(shape, **like) for _ in range(L)] for _ in NAMES[:2]))
+    if past is not None:
+        for i in range(L):
+            room.keys[i][:, :, :length, :] = past["keys"][i]
+            room.values[i][:, :, :length, :] = past["values"][i]
+    return room
 
 
 def _block(
@@ -193,11 +206,8 @@ def _block(
     xp, (B, T, E), H = array_namespace(x), x.shape, buffers[0].shape[1]
     y = _linear(_norm(x, params, "norm1", eps), params, "self_attn.in_proj", "_")
     parts = xp.permute_dims(xp.reshape(y, (B, T, 3, H, E // H)), (2, 0, 3, 1, 4))
-    q, keys[:, :, begin:end, :], values[:, :, begin:end, :] = (
-        parts[0, ...],
-        parts[1, ...],
-        parts[2, ...],
-    )
+    q, keys[:, :, begin:end, :] = parts[0, ...], parts[1, ...]
+    values[:, :, begin:end, :] = parts[2, ...]
     scores = (q * (E // H) ** -0.5) @ keys[:, :, :end, :].mT
     heads, *_ = weigh(scores, values[:, :, :end, :], mask)
     joined = xp.reshape(xp.permute_dims(heads, (0, 2, 1, 3)), (B, T, E))
