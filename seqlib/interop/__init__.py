@@ -1,7 +1,9 @@
-"""Weights of recurrent networks as ONNX and Keras hold them, and back.
+"""Weights from elsewhere: Hugging Face's models, and the gates of ONNX and Keras.
 
-The same numbers under other names: what differs is the order of the gates' blocks, on
-which side of the product a matrix stands, and what becomes of the second bias::
+`from_hf` returns our model with the weights of one of Hugging Face's. The others are
+for recurrent networks, whose numbers are the same under other names: what differs is
+the order of the gates' blocks, on which side of the product a matrix stands, and what
+becomes of the second bias::
 
               LSTM blocks    GRU blocks    matrices     biases
     torch     i f g o        r z n         W x          b_ih, b_hh
@@ -11,7 +13,16 @@ which side of the product a matrix stands, and what becomes of the second bias::
 g, c and n are three names for the candidate, and h in a GRU a fourth.
 """
 
+from seqlib.interop._huggingface import from_hf
 from seqlib.interop._orders import from_keras, from_onnx, to_keras, to_onnx
 from seqlib.interop._torch import from_torch, to_torch
 
-__all__ = ["from_keras", "from_onnx", "from_torch", "to_keras", "to_onnx", "to_torch"]
+__all__ = [
+    "from_hf",
+    "from_keras",
+    "from_onnx",
+    "from_torch",
+    "to_keras",
+    "to_onnx",
+    "to_torch",
+]

@@ -6,7 +6,16 @@ said, and the gradient comes from our own backward pass unless `backward="autogr
 """
 
 from seqlib.nn._attention import MultiheadAttention
+from seqlib.nn._bert import (
+    BERT,
+    BERTClassifier,
+    BERTConfig,
+    BERTMaskedLM,
+    BERTPreTraining,
+    BERTTagger,
+)
 from seqlib.nn._convlstm import ConvLSTM
+from seqlib.nn._gpt import GPT, GPTConfig
 from seqlib.nn._recurrent import GRU, LSTM, RNN
 from seqlib.nn._transformer import Transformer, TransformerDecoder, TransformerEncoder
 from seqlib.nn._transformer_layers import (
@@ -16,10 +25,18 @@ from seqlib.nn._transformer_layers import (
 from seqlib.nn._transformer_seq2seq import Seq2SeqTransformer
 
 __all__ = [
+    "BERT",
+    "GPT",
     "GRU",
     "LSTM",
     "RNN",
+    "BERTClassifier",
+    "BERTConfig",
+    "BERTMaskedLM",
+    "BERTPreTraining",
+    "BERTTagger",
     "ConvLSTM",
+    "GPTConfig",
     "MultiheadAttention",
     "Seq2SeqTransformer",
     "Transformer",

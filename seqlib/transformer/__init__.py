@@ -12,12 +12,28 @@ Parameters are a flat dict with the names of torch.nn's TransformerEncoderLayer 
 TransformerDecoderLayer; biases may be left out. Masks say True = attend.
 """
 
+from seqlib.transformer._bert import bert, bert_backward, bert_shapes, init_bert
+from seqlib.transformer._bert_heads import (
+    classification_head,
+    classification_head_backward,
+    mask_tokens,
+    masked_lm_head,
+    masked_lm_head_backward,
+)
 from seqlib.transformer._blocks import (
     decoder_block,
     decoder_block_backward,
     encoder_block,
     encoder_block_backward,
 )
+from seqlib.transformer._gpt import (
+    gpt,
+    gpt_backward,
+    gpt_shapes,
+    init_gpt,
+    positions_from,
+)
+from seqlib.transformer._gpt_step import gpt_step
 from seqlib.transformer._seq2seq import (
     seq2seq_transformer,
     seq2seq_transformer_backward,
@@ -36,10 +52,25 @@ from seqlib.transformer._stacks import (
 )
 
 __all__ = [
+    "bert",
+    "bert_backward",
+    "bert_shapes",
+    "classification_head",
+    "classification_head_backward",
     "decoder_block",
     "decoder_block_backward",
     "encoder_block",
     "encoder_block_backward",
+    "gpt",
+    "gpt_backward",
+    "gpt_shapes",
+    "gpt_step",
+    "init_bert",
+    "init_gpt",
+    "mask_tokens",
+    "masked_lm_head",
+    "masked_lm_head_backward",
+    "positions_from",
     "seq2seq_transformer",
     "seq2seq_transformer_backward",
     "seq2seq_transformer_start",

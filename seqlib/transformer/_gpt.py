@@ -1,0 +1,233 @@
+"""GPT: a stack of causal blocks that predicts the next token."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqlib._arrays import Array, array_namespace
+from seqlib._check import in_range, shapes
+from seqlib.functional import dropout as drop
+from seqlib.functional import (
+    dropout_backward,
+    embedding,
+    embedding_backward,
+    layer_norm,
+    layer_norm_backward,
+    linear,
+    linear_backward,
+)
+from seqlib.masks import causal_mask
+from seqlib.positions import learned, learned_backward
+from seqlib.transformer import _model
+from seqlib.transformer._checks import Params
+
+OWN = {
+    "wte.weight": "V E",
+    "wpe.weight": "P E",
+    "norm.weight": "E",
+    "norm.bias": "E",
+    "lm_head.weight": "V E",
+}
+
+
+def gpt_shapes(
+    vocab_size: int,
+    max_len: int,
+    num_layers: int,
+    d_model: int,
+    dim_feedforward: int | None = None,
+    bias: bool = True,
+    tied: bool = True,
+) -> dict[str, tuple[int, ...]]:
+    """Return the name and shape of every parameter of `gpt`, in order.
+
+    V = vocab_size, P = max_len, E = d_model, F = dim_feedforward, 4E unless given;
+    bias=False leaves out all biases, and tied=True `lm_head.weight`. Errors: a size is
+    no whole number above 0.
+    """
+    F = 4 * d_model if dim_feedforward is None else dim_feedforward
+    _model.check_sizes(
+        vocab_size=vocab_size,
+        max_len=max_len,
+        num_layers=num_layers,
+        d_model=d_model,
+        dim_feedforward=F,
+    )
+    V, E = vocab_size, d_model
+    out: _model.Shapes = {"wte.weight": (V, E), "wpe.weight": (max_len, E)}
+    out |= _model.block_shapes(num_layers, E, F, bias) | {"norm.weight": (E,)}
+    out |= {"norm.bias": (E,)} if bias else {}
+    return out if tied else out | {"lm_head.weight": (V, E)}
+
+
+def init_gpt(
+    vocab_size: int,
+    max_len: int,
+    num_layers: int,
+    d_model: int,
+    dim_feedforward: int | None = None,
+    bias: bool = True,
+    tied: bool = True,
+    rng: np.random.Generator | None = None,
+) -> dict[str, np.ndarray]:
+    """Draw parameters for `gpt`, float64: normal with deviation 0.02, as in GPT-2.
+
+    What each of the 2L parts of L blocks adds, `out_proj` and `linear2`, is drawn
+    smaller by sqrt(2L); biases are 0, the norms' weights 1. Arguments, names and
+    shapes: `gpt_shapes`. Without rng, a numpy generator, each call draws anew. Errors:
+    a size is no whole number above 0, rng is no generator. Source: Radford et al.
+    (2019), section 2.3.
+    """
+    sizes = gpt_shapes(
+        vocab_size, max_len, num_layers, d_model, dim_feedforward, bias, tied
+    )
+    return _model.draw(sizes, num_layers, rng, residual=True)
+
+
+def gpt(
+    ids: Array,
+    params: Params,
+    num_heads: int,
+    key_mask: Array | None = None,
+    positions: Array | None = None,
+    head: bool = True,
+    activation: str = "gelu_tanh",
+    eps: float = 1e-5,
+    dropout: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, tuple]:
+    """Logits of the next token: norm(block_L(... block_1(W_e[ids] + W_p))) W_e'.
+
+    The blocks are `encoder_block`, pre-norm, under a causal mask: position t sees none
+    after it.
+
+    Parameters
+    ----------
+    ids : (B, T) integers from 0 to V-1
+    params : `wte.weight` W_e (V, E), tokens; `wpe.weight` W_p (P, E), positions;
+        `blocks.0.`, `blocks.1.` and so on, what `encoder_block` takes; `norm.weight`,
+        `norm.bias` (E,); and `lm_head.weight` (V, E) if the output has its own weight
+        in place of W_e. Biases may be left out
+    num_heads : H, which divides E
+    key_mask : (B, T) booleans, True = real; what is not real no one attends to
+    positions : (B, T) integers from 0 to P-1, or None for 0 to T-1 in every row. For
+        rows padded on the left, `positions_from` counts what is real
+    head : False for what the last norm makes, (B, T, E), without the logits
+    activation, eps : as for `encoder_block`
+    dropout, rng : probability of zeroing, after the embeddings and in every block, and
+        the generator that decides
+
+    Returns
+    -------
+    logits : (B, T, V), and the cache for `gpt_backward`
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument does not fit; the sentence says what was expected and what came.
+
+    Notes
+    -----
+    Sources: Radford et al. (2018, 2019); Press & Wolf (2017) for the tied output.
+    """
+    _model.check_options(activation, eps, dropout, rng)
+    n = check_gpt(ids, params, num_heads, key_mask, positions)
+    W_e, W_p = params["wte.weight"], params["wpe.weight"]
+    x, of_words = embedding(ids, W_e)
+    if positions is None:
+        x, of_positions = learned(x, W_p)
+    else:
+        p, of_positions = embedding(positions, W_p)
+        x = x + p
+    x, dropped = drop(x, dropout, rng) if dropout and rng else (x, None)
+    mask = causal_mask(n["T"], x)
+    if key_mask is not None:
+        mask = mask & key_mask[:, None, :]  # once for all blocks
+    more = {"activation": activation, "eps": eps, "dropout": dropout, "rng": rng}
+    x, of_blocks = _model.run_blocks(
+        x, params, num_heads, mask, norm_first=True, **more
+    )
+    h, of_norm = last_norm(x, params, eps)
+    out, of_head = linear(h, output_weight(params)) if head else (h, None)
+    kept = positions is None, dropped
+    return out, (params, of_words, of_positions, kept, of_blocks, of_norm, of_head)
+
+
+def gpt_backward(dout: Array, cache: tuple) -> Params:
+    """Gradients of `gpt`: a dict as params; there is none for ids, whole numbers.
+
+    A tied W_e receives a sum, from the logits and from the tokens. Shapes: dout
+    (B, T, V), or (B, T, E) without head. Errors: dout has not the shape, library or
+    float type of the result.
+    """
+    params, of_words, of_positions, kept, of_blocks, of_norm, of_head = cache
+    in_order, dropped = kept
+    dW = None
+    if of_head is not None:
+        dout, dW, _ = linear_backward(dout, of_head)
+    dx, dweight, dbias = layer_norm_backward(dout, of_norm)
+    dx, grads = _model.run_blocks_backward(dx, of_blocks)
+    dx = dx if dropped is None else dropout_backward(dx, dropped)
+    dW_e = embedding_backward(dx, of_words)
+    if in_order:
+        _, dW_p = learned_backward(dx, of_positions)
+    else:
+        dW_p = embedding_backward(dx, of_positions)
+    if dW is not None and "lm_head.weight" not in params:
+        dW_e += dW  # our own array, of which no one else knows
+    elif "lm_head.weight" in params:
+        zeros = array_namespace(dW_e).zeros_like
+        grads["lm_head.weight"] = zeros(dW_e) if dW is None else dW
+    grads |= {"wte.weight": dW_e, "wpe.weight": dW_p}
+    grads |= {"norm.weight": dweight, "norm.bias": dbias}
+    return {name: grads[name] for name in params}
+
+
+def positions_from(key_mask: Array) -> Array:
+    """Count what is real: p_t = (real ones up to t) - 1, and 0 before the first.
+
+    For a row padded on the left these are the positions of the row without padding.
+    Shapes: key_mask (B, T) booleans, result (B, T) integers. Errors: key_mask holds no
+    booleans.
+    """
+    shapes(key_mask=(key_mask, "B T", "bool"))
+    xp = array_namespace(key_mask)
+    count = xp.cumulative_sum(xp.astype(key_mask, xp.int64), axis=1) - 1
+    return xp.where(count > 0, count, xp.zeros_like(count))
+
+
+def check_gpt(
+    ids: Array,
+    params: Params,
+    num_heads: int,
+    key_mask: Array | None,
+    positions: Array | None,
+) -> dict[str, int]:
+    """Check all that `gpt` computes with; return the sizes by their letters."""
+    n = _model.check_params(params, OWN, ["lm_head.weight"], num_heads)
+    W = params["wte.weight"]
+    n |= shapes(
+        **{"wte.weight": (W, "V E")},
+        ids=(ids, "B T", "int"),
+        key_mask=(key_mask, "B T?", "bool"),
+        positions=(positions, "B T?", "int"),
+    )
+    in_range("ids", ids, n["V"])
+    if positions is not None:
+        in_range("positions", positions, n["P"])
+    elif n["T"] > n["P"]:
+        raise ValueError(f"ids must have at most P={n['P']} positions, got {n['T']}")
+    return n
+
+
+def last_norm(x: Array, params: Params, eps: float) -> tuple[Array, tuple]:
+    """Apply the layer norm after the last block, its bias 0 where there is none."""
+    weight, bias = params["norm.weight"], params.get("norm.bias")
+    bias = array_namespace(x).zeros_like(weight) if bias is None else bias
+    return layer_norm(x, weight, bias, eps)
+
+
+def output_weight(params: Params) -> Array:
+    """Return the weight of the logits: its own, or that of the tokens."""
+    own = params.get("lm_head.weight")
+    return params["wte.weight"] if own is None else own
