@@ -6,6 +6,8 @@ state. The gradient of a state, or of a memory, has the same form as that itself
 
 from __future__ import annotations
 
+from typing import Any
+
 from seqlib._arrays import Array, array_namespace
 from seqlib.functional import embedding, embedding_backward, linear, linear_backward
 from seqlib.recurrent import recurrent, recurrent_backward
@@ -41,8 +43,8 @@ def advance(
         y, last, weights, of_layers = attentive_stack(form.kind, *inputs)
     else:
         if form.context == "every":
-            B, T, M = *tokens.shape, first.vector.shape[-1]
-            again = xp.broadcast_to(first.vector[:, None, :], (B, T, M))
+            v = first.vector[:, None, :]
+            again = xp.broadcast_to(v, (*tokens.shape, v.shape[-1]))
             x = xp.concat([x, again], axis=-1)
         y, last, of_layers = recurrent(form.kind, x, state, own_params(params), mask)
     logits, of_logits = linear(y, params["output.weight"], params["output.bias"])
@@ -62,6 +64,7 @@ def advance_backward(
     if mask is not None:
         dlogits = xp.where(mask[..., None], dlogits, xp.zeros_like(dlogits))
     dy, dW, db = linear_backward(dlogits, of_logits)
+    dx: Any
     dvector = dkeys = dvalues = None
     if form.context == "attention":
         back = attentive_stack_backward(dy, dweights, of_layers)

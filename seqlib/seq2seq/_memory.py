@@ -61,10 +61,12 @@ def begin_backward(dfirst: DecoderState, cache: tuple) -> tuple[Memory, Params]:
     """Gradients of `begin`: at the memory, and at its own parameters."""
     form, of_state, of_context = cache
     dvector, dannotations, dcopied = dfirst.vector, None, None
-    dstate, grads = turned(dfirst.state), {}
+    dstate: Any = turned(dfirst.state)
+    grads: Params = {}
     if form.context == "first":
         of_x, of_step = of_context
-        dx, dstate, own = recurrent_backward(None, dstate, of_step)
+        back: Any = recurrent_backward(None, dstate, of_step)
+        dx, dstate, own = back
         dvector, dW, db = linear_backward(dx[:, 0, :], of_x)
         grads = {"first.weight": dW, "first.bias": db} | named(own)
     elif form.context == "attention":
@@ -91,16 +93,16 @@ def _first_state(
     xp = array_namespace(params["output.weight"])
     N, L = CELLS[form.kind].states, len(suffixes(params, "decoder."))
     H = params["output.weight"].shape[1]
-    some = memory.vector
+    v = memory.vector  # (B, M)
     if form.init == "copy":
         return memory.state, None
     if form.init == "project":
-        z, of_W = linear(memory.vector, params["init.weight"], params["init.bias"])
+        z, of_W = linear(v, params["init.weight"], params["init.bias"])
         h = xp.tanh(z)  # (B, N * L * H)
         parts = xp.reshape(h, (-1, N, L, H))
         return turned(tuple(parts[:, i, ...] for i in range(N))), (of_W, h)
-    sizes = (L, some.shape[0], H)
+    sizes = (L, v.shape[0], H)
     if form.init == "zero":
-        return (xp.zeros(sizes, dtype=some.dtype, device=device(some)),) * N, None
+        return (xp.zeros(sizes, dtype=v.dtype, device=device(v)),) * N, None
     given = params["init.state"]
     return tuple(xp.broadcast_to(given[i, :, None, :], sizes) for i in range(N)), None
