@@ -6,7 +6,17 @@ said, and the gradient comes from our own backward pass unless `backward="autogr
 """
 
 from seqlib.nn._attention import MultiheadAttention
+from seqlib.nn._captioner import Captioner
 from seqlib.nn._convlstm import ConvLSTM
 from seqlib.nn._recurrent import GRU, LSTM, RNN
+from seqlib.nn._seq2seq import Seq2Seq
 
-__all__ = ["GRU", "LSTM", "RNN", "ConvLSTM", "MultiheadAttention"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Captioner",
+    "ConvLSTM",
+    "MultiheadAttention",
+    "Seq2Seq",
+]
