@@ -260,7 +260,7 @@ def test_convnet_and_decoder_learn_together(context):
         rng=rng,
     )
     m, v = ({k: np.zeros_like(a) for k, a in p.items()} for _ in range(2))
-    for i in range(1, 101):
+    for i in range(1, 251):
         images, tgt = scenes(rng, 24)
         logits, cache = captioner(images, tgt[:, :-1], p, **choices)
         dlogits = (np.exp(log_softmax(logits)[0]) - np.eye(7)[tgt[:, 1:]]) / tgt.size

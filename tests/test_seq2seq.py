@@ -147,8 +147,8 @@ def test_ragged_batches_as_torch_packs_them(context, L):
 
 @pytest.mark.referee("seqlib.seq2seq.seq2seq_backward", by="finite differences")
 @pytest.mark.parametrize("form", FORMS[1:8:2] + FORMS[6:7], ids="-".join)
-def test_finite_differences(form, kind="gru_before"):
-    params, choices = model(kind, form, sizes=(3, 3, 2, 2))
+def test_finite_differences(form):
+    params, choices = model("gru_before", form, sizes=(3, 3, 2, 2))
     src, tgt, masks = batch(V_src=3, V=3)
     _, douts, grads = run(params, choices, src, tgt, **masks)
     weights = choices["context"] == "attention"
@@ -409,7 +409,7 @@ def reversed_words(rng, n, V=8, longest=6):
     return src, tgt, *masks
 
 
-def train(context, init, two, steps=400):
+def train(context, init, two, steps=150):
     """Adam on fresh words at every step; exact match on words never drawn before."""
     rng = np.random.default_rng(0)
     choices = {"kind": "gru", "context": context, "score": "additive", "init": init}
@@ -445,10 +445,10 @@ def train(context, init, two, steps=400):
 def test_attention_learns_to_reverse_and_once_is_no_better():
     exact, free, forced = train("attention", "project", True)
     assert exact > 0.9
-    assert 0 <= free <= forced <= 1  # exposure bias is free running's loss of these
-    once, free_once, forced_once = train("once", "copy", False)
+    assert free <= forced  # exposure bias: its own mistakes lead it astray
+    once, free, forced = train("once", "copy", False)
     assert once <= exact
-    assert free_once <= forced_once + 0.02
+    assert free < forced  # 0.78 and 0.87 when this was written
 
 
 # Errors

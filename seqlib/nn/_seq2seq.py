@@ -63,6 +63,13 @@ class EncoderDecoder(torch.nn.Module):
         self, source: Tensor, tgt: Tensor, need_weights: bool, masks: dict[str, Any]
     ) -> Any:
         """Return the logits, or logits and weights, with the gradient asked for."""
+        if not isinstance(need_weights, bool):
+            raise TypeError(f"need_weights must be True or False, got {need_weights!r}")
+        if need_weights and self.form.context != "attention":
+            raise ValueError(
+                f"need_weights must be False where context is {self.form.context!r}, "
+                f"which has none, got True"
+            )
         params = dict(self.named_parameters())
         options = {**self.form._asdict(), **masks, "return_weights": need_weights}
         forward, backward, _ = self.functions
