@@ -1,7 +1,7 @@
 """One recurrent layer that attends: chapter 15's decoder, and its backward pass.
 
 At each step the state s_{t-1} asks, the keys answer, and the average c_t of the values
-enters the cell beside the token (the "input feeding" of Bahdanau, Cho & Bengio, 2015)::
+enters the cell beside the token, as in Bahdanau, Cho & Bengio (2015)::
 
     e_tj = score(s_{t-1}, k_j)      p_t = softmax(e_t)      c_t = sum_j p_tj v_j
     s_t  = cell(W_e x_t + W_c c_t, s_{t-1})
