@@ -14,6 +14,7 @@ from seqlib.nn._bert import (
     BERTPreTraining,
     BERTTagger,
 )
+from seqlib.nn._captioner import Captioner
 from seqlib.nn._convlstm import ConvLSTM
 from seqlib.nn._gpt import GPT, GPTConfig
 from seqlib.nn._recurrent import GRU, LSTM, RNN
@@ -44,4 +45,14 @@ __all__ = [
     "TransformerDecoderLayer",
     "TransformerEncoder",
     "TransformerEncoderLayer",
+from seqlib.nn._seq2seq import Seq2Seq
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Captioner",
+    "ConvLSTM",
+    "MultiheadAttention",
+    "Seq2Seq",
 ]

@@ -1,0 +1,31 @@
+"""One small good call of every public function of `seqlib.captioner`."""
+
+import numpy as np
+
+from seqlib.captioner import captioner, captioner_start, init_captioner
+
+_rng = np.random.default_rng(0)
+_form = {"kind": "gru", "context": "attention", "score": "additive", "init": "project"}
+_draw = {
+    "image_size": (2, 5, 4),
+    "tgt_size": 5,
+    "channels": (3,),
+    "embedding_size": 2,
+    "hidden_size": 3,
+    "vector_size": 4,
+}
+_drawn = init_captioner(**_form, **_draw, rng=_rng)
+_params = {name: a + 0.2 * _rng.normal(size=a.shape) for name, a in _drawn.items()}
+_images = _rng.normal(size=(2, 2, 5, 4))
+
+CALLS = {
+    captioner: {
+        "images": _images,
+        "tgt": np.array([[0, 2, 4], [0, 1, 0]]),
+        "params": _params,
+        **_form,
+        "tgt_mask": np.array([[True, True, True], [True, True, False]]),
+    },
+    captioner_start: {"images": _images, "sos": 0, "params": _params, **_form},
+    init_captioner: {**_form, **_draw, "rng": np.random.default_rng(1)},
+}
