@@ -70,8 +70,8 @@ def _paragraphs(text: str) -> Iterator[str]:
     for block in re.split(r"\n\s*\n", text.translate(PLAIN)):
         lines = block.strip("\n").split("\n")
         code = any(line.startswith("     ") for line in lines) or "::=" in block
-        joined = re.sub(r"\s+", " ", re.sub(r"[*`]", "", block)).strip()
-        joined = joined.encode("ascii", "ignore").decode()
+        joined = re.sub("[*`]", "", block).encode("ascii", "ignore").decode()
+        joined = " ".join(joined.split())
         prose = re.search(r"[a-z]{2,} [a-z]+ [a-z]+", joined)
         if (
             prose

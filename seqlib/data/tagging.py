@@ -172,7 +172,7 @@ def named_entities(count: int, rng: np.random.Generator) -> list[Tagged]:
         tags: list[str] = []
         for part in pick(rng, FRAMES).split():
             name = _name(part, rng)
-            while name and name[-1] in words:
+            while set(name) & set(words):  # nobody meets himself
                 name = _name(part, rng)
             words += name or [part]
             tags += [f"B-{part}", f"I-{part}"][: len(name)] or ["O"]

@@ -110,7 +110,7 @@ def _pair(language: str, clauses: list[Clause]) -> Pair:
 
 def turned(pair: Pair) -> Pair:
     """Return the pair for translating the other way."""
-    links = frozenset((j, i) for i, j in pair.alignment)
+    links = frozenset((j, i) for i, j in _checked(pair).alignment)
     return Pair(pair.target, pair.source, links)
 
 
@@ -120,19 +120,21 @@ def oracle(pair: Pair) -> np.ndarray:
     Shapes: result (T, S) for T target and S source words; a row is shared equally by
     the words that its target word translates, and is zero where there are none.
     """
-    weights = np.zeros((len(pair.target), len(pair.source)))
+    weights = np.zeros((len(_checked(pair).target), len(pair.source)))
     for i, j in pair.alignment:
         weights[j, i] = 1.0
     return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
 
 
 def both_ways(pair: Pair) -> list[Pair]:
-    """List all English sources of a pair's translation, this one first.
+    """List every English source of a Spanish (or other) target, the pair's own first.
 
     `went back to Rome` and `went to Rome again` are both `volví a ir a Roma`: each such
     place doubles the number of English sentences that are right.
     """
-    places = [i for i, word in enumerate(pair.source) if word in ("back", "again")]
+    places = [
+        i for i, word in enumerate(_checked(pair).source) if word in ("back", "again")
+    ]
     found = []
     for turn in product((False, True), repeat=len(places)):
         order = list(range(len(pair.source)))
@@ -147,6 +149,12 @@ def both_ways(pair: Pair) -> list[Pair]:
         links = frozenset((order.index(i), j) for i, j in pair.alignment)
         found.append(Pair(words, pair.target, links))
     return found
+
+
+def _checked(pair: Pair) -> Pair:
+    if not isinstance(pair, Pair):
+        raise TypeError(f"pair must be a Pair, got {type(pair).__name__}")
+    return pair
 
 
 GOING_HOME = _pair("hindi", [Clause(PRONOUNS[0], GO, "now", place=PLACES[0])])
