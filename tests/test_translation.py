@@ -28,6 +28,9 @@ def words(text):
     return text.split()
 
 
+VERBS = words("am is are will ate read bought wrote looked went")
+
+
 def drawn(language, count=1500, seed=0, **bounds):
     return sentence_pairs(language, count, np.random.default_rng(seed), **bounds)
 
@@ -42,10 +45,9 @@ def parts(source):
     text = " ".join(source)
     early = next((t for t in TIMES if text.startswith(t + " ")), "")
     left = source[len(early.split()) :]
-    verbs = words("am is are will ate read bought wrote looked went")
-    at = next(i for i, w in enumerate(left) if w in verbs)
+    at = next(i for i, w in enumerate(left) if w in VERBS)
     verb = left[at]
-    tense = "future" if verb == "will" else "now" if verb in verbs[:3] else "past"
+    tense = "future" if verb == "will" else "now" if verb in VERBS[:3] else "past"
     return early, left[:at], tense, left[at:]
 
 
@@ -264,6 +266,10 @@ def test_german_because_sends_the_finite_verb_to_the_end():
             )
             met += 1
         assert target.count(",") == source.count("because") + source.count("but")
+        text = " ".join(source)
+        for reason in re.findall("because (.*?)(?=$| but | because )", text):
+            left = reason.replace("will read", "will").split()
+            assert sum(w in VERBS for w in left) == 1, text  # no `and` in it
     assert met > 40
 
 
