@@ -34,6 +34,7 @@ CALLS = {
     data.python_source: {"name": "heapq"},
     data.sentence_pairs: {
         "language": "german", "count": 3, "rng": rng(), "shortest": 4, "longest": 9,
+        "distinct": True,
     },
     data.tagged_sentences: {"count": 3, "rng": rng()},
     data.to_malayalam: {"word": "INDIA"},
