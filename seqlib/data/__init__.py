@@ -1,15 +1,113 @@
-"""From words to arrays, and sentences made by small grammars."""
+"""From words to arrays; corpora made by small grammars; real data, checked."""
 
+from .brackets import Program, balanced, bracket_programs, nesting
+from .dialogue import (
+    Dialogue,
+    Following,
+    Question,
+    dialogues,
+    next_sentences,
+    two_fact_questions,
+)
+from .download import TextPair, english_french, tiny_shakespeare
+from .malayalam import Transliteration, to_malayalam, transliterations
+from .music import Melody, melodies
+from .real import (
+    DailyPrices,
+    Digits,
+    MonthlyPrices,
+    Signals,
+    daily_prices,
+    digits,
+    eeg,
+    english_text,
+    monthly_prices,
+    python_source,
+)
+from .reviews import (
+    ASPECTS,
+    FOUR_REVIEWS,
+    NOT_BAD,
+    NOT_GOOD,
+    HotelReview,
+    hotel_reviews,
+)
 from .sentences import Blank, Review, film_reviews, missing_pronouns
+from .tagging import (
+    AMBIGUOUS,
+    ENTITIES,
+    TAGS,
+    Tagged,
+    named_entities,
+    tagged_sentences,
+)
 from .text import Vocabulary, one_hot, pad, tokens
+from .translation import (
+    ATE_AN_APPLE,
+    BACK_TO_ROME,
+    GOING_HOME,
+    Pair,
+    both_ways,
+    oracle,
+    sentence_pairs,
+    turned,
+)
 
 __all__ = [
+    "AMBIGUOUS",
+    "ASPECTS",
+    "ATE_AN_APPLE",
+    "BACK_TO_ROME",
+    "ENTITIES",
+    "FOUR_REVIEWS",
+    "GOING_HOME",
+    "NOT_BAD",
+    "NOT_GOOD",
+    "TAGS",
     "Blank",
+    "DailyPrices",
+    "Dialogue",
+    "Digits",
+    "Following",
+    "HotelReview",
+    "Melody",
+    "MonthlyPrices",
+    "Pair",
+    "Program",
+    "Question",
     "Review",
+    "Signals",
+    "Tagged",
+    "TextPair",
+    "Transliteration",
     "Vocabulary",
+    "balanced",
+    "both_ways",
+    "bracket_programs",
+    "daily_prices",
+    "dialogues",
+    "digits",
+    "eeg",
+    "english_french",
+    "english_text",
     "film_reviews",
+    "hotel_reviews",
+    "melodies",
     "missing_pronouns",
+    "monthly_prices",
+    "named_entities",
+    "nesting",
+    "next_sentences",
     "one_hot",
+    "oracle",
     "pad",
+    "python_source",
+    "sentence_pairs",
+    "tagged_sentences",
+    "tiny_shakespeare",
+    "to_malayalam",
     "tokens",
+    "transliterations",
+    "turned",
+    "two_fact_questions",
 ]
