@@ -1,28 +1,38 @@
-"""Shapes drawn with soft edges, from the distance of every pixel to their outline.
+"""Shapes drawn with soft edges, from the distance of every point to their outline.
 
 Pixel (row i, column j) is the unit square around the point x = j + 0.5, y = i + 0.5;
-y points down. A distance is negative inside; half a pixel around the outline the ink
-fades, so that the ink of a shape adds up to its area.
+y points down. A distance is negative inside.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
+FINE = 2  # a pixel is the mean of FINE by FINE points
 
-def pixels(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the middles of all pixels: x (1, W) and y (H, 1)."""
-    return np.arange(width)[None] + 0.5, np.arange(height)[:, None] + 0.5
+Outline = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 
 
-def ink(distance: np.ndarray) -> np.ndarray:
-    """Return how much of each pixel is covered, 0 to 1."""
-    return np.clip(0.5 - distance, 0, 1)
+def coverage(outline: Outline, x: Any, y: Any, r: float, size: int) -> np.ndarray:
+    """Return how much of each pixel a shape with its middle at (x, y) covers.
+
+    x and y are numbers or arrays (...); result (..., size, size) from 0 to 1, whose
+    sum is the shape's area, within 2 % from r = 3 on.
+    """
+    points = (np.arange(size * FINE) + 0.5) / FINE
+    across = points - np.asarray(x)[..., None, None]
+    down = points[:, None] - np.asarray(y)[..., None, None]
+    fine = np.clip(0.5 - FINE * outline(across, down, r), 0, 1)
+    blocks = fine.reshape(*fine.shape[:-2], size, FINE, size, FINE)
+    return blocks.mean(axis=(-3, -1))
 
 
 def circle(x: np.ndarray, y: np.ndarray, r: float) -> np.ndarray:
     """Measure the distance to a circle of radius r around 0."""
-    return np.hypot(x, y) - r
+    return np.sqrt(x * x + y * y) - r
 
 
 def square(x: np.ndarray, y: np.ndarray, r: float) -> np.ndarray:
@@ -42,4 +52,9 @@ def cross(x: np.ndarray, y: np.ndarray, r: float) -> np.ndarray:
     return np.minimum(lying, standing)
 
 
-OUTLINES = {"circle": circle, "square": square, "triangle": triangle, "cross": cross}
+OUTLINES: dict[str, Outline] = {
+    "circle": circle,
+    "square": square,
+    "triangle": triangle,
+    "cross": cross,
+}

@@ -15,7 +15,6 @@ import numpy as np
 from seqlib._check import number, one_of, whole
 
 from ._ranges import Span, lengths, span, start
-from ._shapes import ink, pixels
 
 SIDE = 8
 CUT = 1287  # the eleventh sheet begins here, with 0 1 2 … 9 three times
@@ -97,7 +96,9 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
             "pip install scikit-learn"
         ) from None
     found = load_digits()
-    return (found.images / 16).astype(np.float32), found.target.astype(np.int64)
+    images = (found.images / 16).astype(np.float32)
+    images.flags.writeable = False  # all callers share them
+    return images, found.target.astype(np.int64)
 
 
 def shifted_digits(
@@ -204,9 +205,9 @@ def _strokes(
     count: int, height: int, width: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw a stroke one pixel wide from the left edge to the right in each picture."""
-    x, y = pixels(height, width)
+    x, y = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
     left, right = rng.uniform(0, height, size=(2, count, 1, 1))
     slope = (right - left) / width
     distance = abs(y - left - slope * x) / np.hypot(1, slope)
     strength = rng.uniform(0.4, 0.8, size=(count, 1, 1))
-    return (strength * ink(distance - 0.5)).astype(np.float32)
+    return (strength * np.clip(1 - distance, 0, 1)).astype(np.float32)

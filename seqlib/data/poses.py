@@ -111,7 +111,7 @@ def pose_clips(
     joints = np.zeros((*mask.shape, len(JOINTS), 2))
     for i, (named, angles) in enumerate(played):
         body = np.array([length for _, length in LIMBS.values()])
-        body *= 1 + 0.1 * view * rng.uniform(-1, 1, size=len(body))
+        body *= 1 + 0.08 * view * rng.uniform(-1, 1, size=len(body))
         seen, scale = _seen(_figure(angles, body), size, view, rng)
         poses[i, : long[i]], joints[i, : long[i]] = named, seen
         clip = frames[i, : long[i]]
@@ -154,7 +154,7 @@ def _seen(
 ) -> tuple[np.ndarray, float]:
     """Look at the joints from somewhere: pixels (T, J, 2), and pixels of a height."""
     turn, tilt, near, right, up = view * rng.uniform(-1, 1, size=5)
-    scale = size * 0.76 * (1 + 0.08 * near)
+    scale = size * 0.72 * (1 + 0.06 * near)
     x = joints[..., 0] * np.cos(np.radians(35 * turn))
     if view and rng.integers(2):
         x = -x

@@ -9,7 +9,7 @@ import numpy as np
 from seqlib._check import whole
 
 from ._ranges import Span, span, start
-from ._shapes import OUTLINES, ink, pixels
+from ._shapes import OUTLINES, coverage
 
 SHAPES = tuple(OUTLINES)
 #: Five colours of Okabe and Ito, told apart by colour-blind readers too.
@@ -93,7 +93,6 @@ def scenes(
     boxes = np.zeros((count, ends[1], 4))
     masks = np.zeros((count, ends[1], size, size), bool)
     captions, refers, truths, shown = [], [], [], []
-    x, y = pixels(size, size)
     for i, number in enumerate(rng.integers(ends[0], ends[1] + 1, size=count)):
         things, relation = (_pair if number == 2 else _single)(size, rng)
         said = [_caption(things, relation)]
@@ -102,8 +101,7 @@ def scenes(
             if varied and rng.integers(2):
                 things, said = things[::-1], said[::-1]
         for k, thing in enumerate(things):
-            outline = OUTLINES[thing.shape](x - thing.x, y - thing.y, thing.r)
-            covered = ink(outline)
+            covered = coverage(OUTLINES[thing.shape], thing.x, thing.y, thing.r, size)
             images[i] += np.multiply.outer(COLOURS[thing.colour], covered)
             middle = np.array([thing.x, thing.y])
             boxes[i, k] = [*(middle - thing.r), *(middle + thing.r)]

@@ -9,7 +9,7 @@ import numpy as np
 from seqlib._check import number, whole
 
 from ._ranges import start
-from ._shapes import circle, ink, pixels, square
+from ._shapes import circle, coverage, square
 
 BALLS = {"circle": circle, "square": square}
 
@@ -64,6 +64,8 @@ def bouncing_shapes(
         raise ValueError(f"speed must be (least, most), got {speed!r}")
     number("speed", speed[0], 0)
     number("speed", speed[1], speed[0])
+    if not np.isfinite(speed[1]):
+        raise ValueError(f"speed must be finite, got {speed}")
     kinds = rng.integers(len(BALLS), size=(count, shapes))
     begin = rng.uniform(radius, size - radius, size=(count, 1, shapes, 2))
     way = rng.uniform(0, 2 * np.pi, size=(count, 1, shapes))
@@ -72,13 +74,10 @@ def bouncing_shapes(
     free = begin + fly * np.arange(steps)[:, None, None]  # as if there were no walls
     positions, turned = fold(free, radius, size - radius)
     frames = np.zeros((count, steps, size, size), np.float32)
-    x, y = pixels(size, size)
     outlines = tuple(BALLS.values())
-    for clip, places, drawn in zip(frames, positions, kinds, strict=True):
-        for k, kind in enumerate(drawn):
-            middle = places[:, k, :, None, None]  # (T, 2, 1, 1)
-            outline = outlines[kind](x - middle[:, 0], y - middle[:, 1], radius)
-            np.maximum(clip, ink(outline), out=clip)
+    for clip, places, now in zip(frames, positions, kinds, strict=True):
+        for (x, y), kind in zip(places.transpose(1, 2, 0), now, strict=True):
+            np.maximum(clip, coverage(outlines[kind], x, y, radius, size), out=clip)
     return Bouncing(frames, positions, np.where(turned, -fly, fly), kinds)
 
 
