@@ -17,13 +17,13 @@ from seqlib.data import (
     POSES,
     bouncing_shapes,
     captchas,
-    handwritten_digits,
+    digit_sequences,
+    handwriting,
     keyword_recordings,
     pose_clips,
     scenes,
     shifted_digits,
 )
-from seqlib.data import digits as digits_module
 from seqlib.data._shapes import OUTLINES, coverage
 from seqlib.data.poses import LIMBS, SEQUENCES
 from seqlib.data.scenes import COLOURS, SIZES
@@ -44,9 +44,9 @@ def file():
 # Digits
 
 
-@pytest.mark.referee("seqlib.data.handwritten_digits", by="scikit-learn")
+@pytest.mark.referee("seqlib.data.digit_sequences", by="scikit-learn")
 def test_digits_are_those_of_the_file(file):
-    every = handwritten_digits("all")
+    every = digit_sequences("all")
     np.testing.assert_array_equal(every.x, file.images / 16)
     np.testing.assert_array_equal(every.labels, file.target)
     assert every.x.min() == 0
@@ -54,7 +54,7 @@ def test_digits_are_those_of_the_file(file):
 
 
 def test_no_digit_is_in_both_parts(file):
-    train, test = handwritten_digits("train"), handwritten_digits("test")
+    train, test = digit_sequences("train"), digit_sequences("test")
     assert not set(train.sample) & set(test.sample)
     assert sorted([*train.sample, *test.sample]) == list(range(1797))
     # every sheet begins with 0 to 9 three times, so the cut is where a sheet begins
@@ -65,8 +65,8 @@ def test_no_digit_is_in_both_parts(file):
 
 
 def test_digits_are_read_by_rows_and_by_pixels(file):
-    rows = handwritten_digits("test", by="rows")
-    single = handwritten_digits("test", by="pixels")
+    rows = digit_sequences("test", by="rows")
+    single = digit_sequences("test", by="pixels")
     assert single.x.shape == (510, 64, 1)
     for i in (0, 17):
         picture = file.images[single.sample[i]] / 16
@@ -76,18 +76,18 @@ def test_digits_are_read_by_rows_and_by_pixels(file):
 
 
 def test_a_missing_library_is_named(monkeypatch):
-    digits_module._digits.cache_clear()
+    handwriting._file.cache_clear()
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(ModuleNotFoundError, match="pip install scikit-learn"):
-        handwritten_digits()
+        digit_sequences()
 
 
 def test_the_digits_cannot_be_spoilt():
     with pytest.raises(ValueError, match="read-only"):
-        digits_module._digits()[0][0] = 1
-    one = handwritten_digits()
+        handwriting._file()[0][0] = 1
+    one = digit_sequences()
     one.x[:] = 0
-    assert handwritten_digits().x.any()
+    assert digit_sequences().x.any()
 
 
 @pytest.mark.referee("seqlib.data.shifted_digits", by="scikit-learn")
@@ -110,10 +110,10 @@ def test_without_shift_a_digit_is_in_the_middle():
 
 
 @pytest.mark.referee("seqlib.data.captchas", by="scikit-learn")
-@pytest.mark.parametrize(("digits", "overlap"), [(4, 0), ((2, 5), 3), (1, 7)])
-def test_captchas_are_their_digits_side_by_side(file, digits, overlap):
-    drawn = captchas(100, rng(), digits, overlap=overlap, lines=0, noise=0)
-    least, most = digits if isinstance(digits, tuple) else (digits, digits)
+@pytest.mark.parametrize(("length", "overlap"), [(4, 0), ((2, 5), 3), (1, 7)])
+def test_captchas_are_their_digits_side_by_side(file, length, overlap):
+    drawn = captchas(100, rng(), length, overlap=overlap, lines=0, noise=0)
+    least, most = length if isinstance(length, tuple) else (length, length)
     assert drawn.images.shape == (100, 12, 8 * most + 2)
     long = drawn.mask.sum(axis=1)
     assert (long.min(), long.max()) == (least, most)
@@ -146,7 +146,7 @@ def test_strokes_run_straight_from_edge_to_edge():
     np.testing.assert_array_equal(plain.labels, struck.labels)
     assert (struck.images >= plain.images).all()
     y = np.arange(12) + 0.5
-    for stroke in digits_module._strokes(20, 12, 34, rng()):
+    for stroke in handwriting._strokes(20, 12, 34, rng()):
         total = stroke.sum(axis=0)
         if total[[0, -1]].min() < total[17] * 0.999:
             continue  # it leaves by the upper or lower edge
@@ -567,19 +567,19 @@ def test_count_and_generator_are_checked(make):
     ("act", "sentence"),
     [
         (
-            lambda: handwritten_digits("dev"),
+            lambda: digit_sequences("dev"),
             "part must be one of 'train', 'test', 'all'",
         ),
-        (lambda: handwritten_digits(by="columns"), "by must be one of 'image', 'rows'"),
+        (lambda: digit_sequences(by="columns"), "by must be one of 'rows', 'pixels'"),
         (lambda: shifted_digits(1, rng(), size=7), "size must be at least 8, got 7"),
         (
             lambda: shifted_digits(1, rng(), size=10, shift=2),
             "shift must be .* at most 1",
         ),
         (lambda: shifted_digits(1, rng(), part="dev"), "part must be one of"),
-        (lambda: captchas(1, rng(), digits=0), "digits must be at least 1, got 0"),
-        (lambda: captchas(1, rng(), digits=(4, 2)), r"least first, got \(4, 2\)"),
-        (lambda: captchas(1, rng(), digits=(4,)), r"a number or \(least, most\), got"),
+        (lambda: captchas(1, rng(), length=0), "length must be at least 1, got 0"),
+        (lambda: captchas(1, rng(), length=(4, 2)), r"least first, got \(4, 2\)"),
+        (lambda: captchas(1, rng(), length=(4,)), r"a number or \(least, most\), got"),
         (lambda: captchas(1, rng(), overlap=8), "overlap must be at least 0 and at mo"),
         (lambda: captchas(1, rng(), jitter=-1), "jitter must be at least 0, got -1"),
         (lambda: captchas(1, rng(), lines=-1), "lines must be at least 0, got -1"),
@@ -622,5 +622,5 @@ def test_wrong_sizes_are_explained(act, sentence):
 def test_wrong_kinds_are_explained():
     with pytest.raises(TypeError, match="varied must be True or False, got 1"):
         scenes(1, rng(), varied=1)
-    with pytest.raises(TypeError, match=r"digits must be a whole number, got 2\.5"):
-        captchas(1, rng(), digits=(1, 2.5))
+    with pytest.raises(TypeError, match=r"length must be a whole number, got 2\.5"):
+        captchas(1, rng(), length=(1, 2.5))

@@ -1,53 +1,151 @@
-"""From words to arrays, and examples of every kind, made where they are needed."""
+"""From words to arrays; examples of every kind; real data, checked."""
 
-from .digits import (
+from .brackets import Program, balanced, bracket_programs, nesting
+from .dialogue import (
+    Dialogue,
+    Following,
+    Question,
+    dialogues,
+    next_sentences,
+    two_fact_questions,
+)
+from .download import TextPair, english_french, tiny_shakespeare
+from .handwriting import (
     Captchas,
-    Digits,
+    DigitSequences,
     ShiftedDigits,
     captchas,
-    handwritten_digits,
+    digit_sequences,
     shifted_digits,
 )
+from .malayalam import Transliteration, to_malayalam, transliterations
+from .music import Melody, melodies
 from .poses import EXERCISES, JOINTS, POSES, PoseClips, pose_clips
+from .real import (
+    DailyPrices,
+    Digits,
+    MonthlyPrices,
+    Signals,
+    daily_prices,
+    digits,
+    eeg,
+    english_text,
+    monthly_prices,
+    python_source,
+)
+from .reviews import (
+    ASPECTS,
+    FOUR_REVIEWS,
+    NOT_BAD,
+    NOT_GOOD,
+    HotelReview,
+    hotel_reviews,
+)
 from .scenes import Scenes, Thing, scenes
 from .sentences import Blank, Review, film_reviews, missing_pronouns
 from .signals import KEYWORDS, Recordings, keyword_recordings
+from .tagging import (
+    AMBIGUOUS,
+    ENTITIES,
+    TAGS,
+    Tagged,
+    named_entities,
+    tagged_sentences,
+)
 from .tasks import Adding, Bits, Copying, adding_problem, copy_task, parity
 from .text import Vocabulary, one_hot, pad, tokens
+from .translation import (
+    ATE_AN_APPLE,
+    BACK_TO_ROME,
+    GOING_HOME,
+    Pair,
+    both_ways,
+    oracle,
+    sentence_pairs,
+    turned,
+)
 from .video import Bouncing, bouncing_shapes
 
 __all__ = [
+    "AMBIGUOUS",
+    "ASPECTS",
+    "ATE_AN_APPLE",
+    "BACK_TO_ROME",
+    "ENTITIES",
     "EXERCISES",
+    "FOUR_REVIEWS",
+    "GOING_HOME",
     "JOINTS",
     "KEYWORDS",
+    "NOT_BAD",
+    "NOT_GOOD",
     "POSES",
+    "TAGS",
     "Adding",
     "Bits",
     "Blank",
     "Bouncing",
     "Captchas",
     "Copying",
+    "DailyPrices",
+    "Dialogue",
+    "DigitSequences",
     "Digits",
+    "Following",
+    "HotelReview",
+    "Melody",
+    "MonthlyPrices",
+    "Pair",
     "PoseClips",
+    "Program",
+    "Question",
     "Recordings",
     "Review",
     "Scenes",
     "ShiftedDigits",
+    "Signals",
+    "Tagged",
+    "TextPair",
     "Thing",
+    "Transliteration",
     "Vocabulary",
     "adding_problem",
+    "balanced",
+    "both_ways",
     "bouncing_shapes",
+    "bracket_programs",
     "captchas",
     "copy_task",
+    "daily_prices",
+    "dialogues",
+    "digit_sequences",
+    "digits",
+    "eeg",
+    "english_french",
+    "english_text",
     "film_reviews",
-    "handwritten_digits",
+    "hotel_reviews",
     "keyword_recordings",
+    "melodies",
     "missing_pronouns",
+    "monthly_prices",
+    "named_entities",
+    "nesting",
+    "next_sentences",
     "one_hot",
+    "oracle",
     "pad",
     "parity",
     "pose_clips",
+    "python_source",
     "scenes",
+    "sentence_pairs",
     "shifted_digits",
+    "tagged_sentences",
+    "tiny_shakespeare",
+    "to_malayalam",
     "tokens",
+    "transliterations",
+    "turned",
+    "two_fact_questions",
 ]

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqlib._check import generator, whole
+from seqlib._check import whole
 
 Span = int | tuple[int, int]
-
-
-def start(count: int, rng: np.random.Generator) -> None:
-    """Check what every generator of examples is given."""
-    whole("count", count, 1)
-    generator("rng", rng)
 
 
 def span(name: str, value: Span, low: int, high: int | None = None) -> tuple[int, int]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from seqlib._check import number, whole
 
-from ._ranges import Span, span, start
+from ._draw import positive
+from ._ranges import Span, span
 
 #: Each limb, the joint where it begins, and its length in heights of the body.
 LIMBS = {
@@ -97,7 +98,7 @@ def pose_clips(
     Errors: a count or size below its least, pace below 1, view outside 0 to 1, rng no
     generator.
     """
-    start(count, rng)
+    positive(count, rng)
     whole("size", size, 16)
     ends = span("pace", pace, 1)
     number("view", view, 0, 1)

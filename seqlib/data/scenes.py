@@ -8,7 +8,8 @@ import numpy as np
 
 from seqlib._check import whole
 
-from ._ranges import Span, span, start
+from ._draw import positive
+from ._ranges import Span, span
 from ._shapes import OUTLINES, coverage
 
 SHAPES = tuple(OUTLINES)
@@ -84,7 +85,7 @@ def scenes(
 
     Errors: a count or size below its least, objects not 1 or 2, rng no generator.
     """
-    start(count, rng)
+    positive(count, rng)
     ends = span("objects", objects, 1, 2)
     whole("size", size, 24)
     if not isinstance(varied, bool):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqlib._check import generator, whole
+from ._draw import positive
 
 PRAISE = ("good", "great", "clever", "funny")
 BLAME = ("bad", "dull", "clumsy", "boring")
@@ -45,7 +45,7 @@ def film_reviews(count: int, rng: np.random.Generator) -> list[Review]:
     "not" ("is not good"); so the adjectives alone do not tell praise from blame.
     """
     reviews = []
-    for _ in range(_positive(count, rng)):
+    for _ in range(positive(count, rng)):
         label = int(rng.integers(2))
         words = ["the", str(rng.choice(SUBJECTS)), "is", *_statement(label, rng)]
         if rng.integers(2):
@@ -74,7 +74,7 @@ def missing_pronouns(
     if not 0 <= between <= len(FILLERS):
         raise ValueError(f"between must be 0 to {len(FILLERS)}, got {between}")
     texts = []
-    for _ in range(_positive(count, rng)):
+    for _ in range(positive(count, rng)):
         answer = ("him", "her")[rng.integers(2)]
         other = str(rng.choice(NAMES["him"] + NAMES["her"]))
         name = str(rng.choice([n for n in NAMES[answer] if n != other]))
@@ -88,9 +88,3 @@ def missing_pronouns(
         words = [*" . ".join(order).split(), "."]
         texts.append(Blank(words, words.index("___"), words.index(name), answer))
     return texts
-
-
-def _positive(count: int, rng: np.random.Generator) -> int:
-    whole("count", count, 1)
-    generator("rng", rng)
-    return count

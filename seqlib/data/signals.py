@@ -8,7 +8,7 @@ import numpy as np
 
 from seqlib._check import number, whole
 
-from ._ranges import start
+from ._draw import positive
 
 WINDOW, HOP = 64, 32  # samples of a frame, and from one frame to the next
 BANDS = WINDOW // 2  # frequencies above 0, up to half the sampling rate
@@ -48,7 +48,7 @@ def keyword_recordings(
 
     Errors: count below 1, frames below 16, snr no finite number, rng no generator.
     """
-    start(count, rng)
+    positive(count, rng)
     whole("frames", frames, LENGTH)
     number("snr", snr, -100, 100)
     labels = rng.integers(len(KEYWORDS), size=count)

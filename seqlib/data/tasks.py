@@ -8,7 +8,8 @@ import numpy as np
 
 from seqlib._check import whole
 
-from ._ranges import Span, lengths, span, start
+from ._draw import positive
+from ._ranges import Span, lengths, span
 
 BLANK = 0  # what stands in a copy task where there is nothing to read or to say
 
@@ -62,7 +63,7 @@ def adding_problem(count: int, rng: np.random.Generator, steps: int = 50) -> Add
     Errors: count below 1, steps below 2, rng no generator.
     Source: Hochreiter and Schmidhuber (1997), with numbers from 0 to 1.
     """
-    start(count, rng)
+    positive(count, rng)
     whole("steps", steps, 2)
     x = np.zeros((count, steps, 2), np.float32)
     x[..., 0] = rng.random((count, steps), np.float32)
@@ -91,7 +92,7 @@ def copy_task(
     Errors: a size below 1, rng no generator.
     Source: Hochreiter and Schmidhuber (1997); this layout, Arjovsky et al. (2016).
     """
-    start(count, rng)
+    positive(count, rng)
     for name, size in (("symbols", symbols), ("length", length), ("delay", delay)):
         whole(name, size, 1)
     said = rng.integers(1, symbols + 1, size=(count, length))
@@ -113,7 +114,7 @@ def parity(count: int, rng: np.random.Generator, steps: Span = 20) -> Bits:
 
     Errors: count or steps below 1, rng no generator.
     """
-    start(count, rng)
+    positive(count, rng)
     ends = span("steps", steps, 1)
     _, mask = lengths(count, ends, rng)
     x = rng.integers(2, size=mask.shape) * mask

@@ -8,7 +8,7 @@ import numpy as np
 
 from seqlib._check import number, whole
 
-from ._ranges import start
+from ._draw import positive
 from ._shapes import circle, coverage, square
 
 BALLS = {"circle": circle, "square": square}
@@ -55,7 +55,7 @@ def bouncing_shapes(
     Errors: a count, size or speed below its least, a radius that fills the frame, rng
     no generator.
     """
-    start(count, rng)
+    positive(count, rng)
     for name, value, least in (("steps", steps, 1), ("size", size, 4)):
         whole(name, value, least)
     whole("shapes", shapes, 1)

@@ -5,7 +5,7 @@ import numpy as np
 from seqlib.data import (
     bouncing_shapes,
     captchas,
-    handwritten_digits,
+    digit_sequences,
     keyword_recordings,
     pose_clips,
     scenes,
@@ -13,9 +13,9 @@ from seqlib.data import (
 )
 
 CALLS = {
-    handwritten_digits: {"part": "test", "by": "rows"},
+    digit_sequences: {"part": "test", "by": "pixels"},
     shifted_digits: {"count": 3, "rng": np.random.default_rng(1), "shift": 2},
-    captchas: {"count": 3, "rng": np.random.default_rng(2), "digits": (2, 4)},
+    captchas: {"count": 3, "rng": np.random.default_rng(2), "length": (2, 4)},
     scenes: {"count": 3, "rng": np.random.default_rng(3), "varied": True},
     pose_clips: {"count": 3, "rng": np.random.default_rng(4), "size": 20},
     bouncing_shapes: {"count": 3, "rng": np.random.default_rng(5), "steps": 6},

@@ -1,4 +1,4 @@
-"""Handwritten digits: alone, moved about, read row by row, and side by side.
+"""Handwritten digits: read row by row, moved about, and side by side.
 
 They come with scikit-learn, 8 by 8 pixels each. The file holds sheet after sheet, each
 in one hand; it is cut where a sheet begins, so that no digit and no sheet is in both
@@ -14,17 +14,19 @@ import numpy as np
 
 from seqlib._check import number, one_of, whole
 
-from ._ranges import Span, lengths, span, start
+from ._draw import positive
+from ._ranges import Span, lengths, span
+from .real import digits
 
 SIDE = 8
 CUT = 1287  # the eleventh sheet begins here, with 0 1 2 … 9 three times
 PARTS = {"train": slice(None, CUT), "test": slice(CUT, None), "all": slice(None)}
 
 
-class Digits(NamedTuple):
-    """Single digits, or digits as sequences.
+class DigitSequences(NamedTuple):
+    """Digits that are read part by part.
 
-    x : (N, 8, 8) float32 from 0 to 1, ink is 1; or (N, 64, 1), pixel after pixel
+    x : (N, T, D) float32 from 0 to 1, ink is 1
     labels : (N,) integers 0 to 9
     sample : (N,) integers, the number of each digit in scikit-learn's file
     """
@@ -66,39 +68,32 @@ class Captchas(NamedTuple):
     sample: np.ndarray
 
 
-def handwritten_digits(part: str = "train", by: str = "image") -> Digits:
-    """Return scikit-learn's digits as images, or as sequences to be read.
+def digit_sequences(part: str = "train", by: str = "rows") -> DigitSequences:
+    """Return scikit-learn's digits as sequences, for a network that reads.
 
-    `part` is "train" (1287 digits), "test" (510 by other hands) or "all". With `by`
-    "rows" a digit is a sequence of 8 rows of 8 pixels, which is the image itself; with
-    "pixels" it is a sequence of 64 single pixels, (N, 64, 1).
+    `part` is "train" (1287 digits), "test" (510 by other hands) or "all". By "rows" a
+    digit is a sequence of 8 rows of 8 pixels, from the top, x (N, 8, 8), which is the
+    image itself; by "pixels" it is a sequence of 64 single pixels, x (N, 64, 1).
 
     Errors: an unknown part or way, scikit-learn missing.
     Source: Alpaydin and Kaynak (1998), UCI Machine Learning Repository.
     """
     one_of("part", part, PARTS)
-    one_of("by", by, ("image", "rows", "pixels"))
-    images, labels = _digits()
+    one_of("by", by, ("rows", "pixels"))
+    images, labels = _file()
     sample = np.arange(len(labels))[PARTS[part]]
     x = images[sample]
     if by == "pixels":
         x = x.reshape(len(x), SIDE * SIDE, 1)
-    return Digits(x, labels[sample], sample)
+    return DigitSequences(x, labels[sample], sample)
 
 
 @cache
-def _digits() -> tuple[np.ndarray, np.ndarray]:
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise ModuleNotFoundError(
-            "the digits come with scikit-learn, which is missing: "
-            "pip install scikit-learn"
-        ) from None
-    found = load_digits()
-    images = (found.images / 16).astype(np.float32)
+def _file() -> tuple[np.ndarray, np.ndarray]:
+    images, labels = digits()
+    images = images.astype(np.float32)
     images.flags.writeable = False  # all callers share them
-    return images, found.target.astype(np.int64)
+    return images, labels
 
 
 def shifted_digits(
@@ -113,11 +108,11 @@ def shifted_digits(
     Errors: count below 1, size below 8, a shift that leaves the canvas, an unknown
     part, scikit-learn missing, rng no generator.
     """
-    start(count, rng)
+    positive(count, rng)
     whole("size", size, SIDE)
     middle = (size - SIDE) // 2
     whole("shift", shift, 0, middle)
-    known = handwritten_digits(part)
+    known = digit_sequences(part)
     chosen = rng.integers(len(known.labels), size=count)
     shifts = rng.integers(-shift, shift + 1, size=(count, 2))
     images = np.zeros((count, size, size), np.float32)
@@ -131,7 +126,7 @@ def shifted_digits(
 def captchas(
     count: int,
     rng: np.random.Generator,
-    digits: Span = 4,
+    length: Span = 4,
     part: str = "train",
     overlap: int = 2,
     jitter: int = 2,
@@ -143,7 +138,7 @@ def captchas(
     Parameters
     ----------
     count, rng : how many, and numpy's random generator
-    digits : how many in a picture, a number or a range (least, most)
+    length : digits in a picture, a number or a range (least, most)
     part : "train", "test" or "all": whose digits
     overlap : neighbours may share up to so many columns (0 to 7)
     jitter : a digit may stand up to so many rows above or below the middle
@@ -154,13 +149,13 @@ def captchas(
     shorter one begins anywhere. Errors: a size below its least, an unknown part,
     scikit-learn missing, rng no generator.
     """
-    start(count, rng)
-    ends = span("digits", digits, 1)
+    positive(count, rng)
+    ends = span("length", length, 1)
     whole("overlap", overlap, 0, SIDE - 1)
     whole("jitter", jitter, 0)
     whole("lines", lines, 0)
     number("noise", noise, 0)
-    known = handwritten_digits(part)
+    known = digit_sequences(part)
     long, mask = lengths(count, ends, rng)
     chosen = rng.integers(len(known.labels), size=mask.shape)
     height, width = SIDE + 2 * jitter, SIDE * ends[1] + 2
