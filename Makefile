@@ -36,8 +36,8 @@ book: $(VENV)/book     ## build the book into _build/html (runs no notebook)
 serve: book            ## look at the book at http://127.0.0.1:8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
 
-test: $(VENV)/dev book ## run every test, and every chapter against its stored outputs
-	$(BIN)/python -m pytest --nbval --nbval-current-env tests chapters
+test: $(VENV)/dev book ## run every test, and every notebook against its stored outputs
+	$(BIN)/python -m pytest --nbval --nbval-current-env tests chapters appendices
 
 run: $(VENV)/dev       ## run the chapters and store their outputs: make run [ONLY=06-bptt]
 	$(BIN)/python tools/run.py $(ONLY)
