@@ -36,8 +36,8 @@ book: $(VENV)/book     ## build the book into _build/html (runs no notebook)
 serve: book            ## look at the book at http://127.0.0.1:8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
 
-test: $(VENV)/dev book ## run every test, and every chapter against its stored outputs
-	$(BIN)/python -m pytest --nbval --nbval-current-env tests chapters
+test: $(VENV)/dev book ## run every test, and every notebook against its stored outputs
+	$(BIN)/python -m pytest --nbval --nbval-current-env tests chapters appendices
 
 oldest:                ## test with the oldest numpy and nothing else: make oldest [PYTHON=python3.13]
 	@$(or $(PYTHON),false) tools/oldest.py

@@ -229,7 +229,7 @@ def checks(path: Path) -> set[int]:
 
 def notebooks(names: list[str]) -> list[Path]:
     """Return the notebooks of these names; all of them without names."""
-    folders = ["chapters", "exercises", "exercises/solutions"]
+    folders = ["chapters", "exercises", "exercises/solutions", "appendices"]
     paths = [p for folder in folders for p in sorted((ROOT / folder).glob("*.ipynb"))]
     known = {path.stem for path in paths}
     for name in names:

@@ -1,6 +1,6 @@
-"""Run the chapters, each in a fresh kernel, and store what they show.
+"""Run the chapters and appendices, each in a fresh kernel, and store what they show.
 
-python tools/run.py              runs all of chapters/*.ipynb
+python tools/run.py              runs all of chapters/*.ipynb and appendices/*.ipynb
 python tools/run.py 06-bptt      runs one
 
 A notebook is written when all of its cells have run, and not before. What is stored is
@@ -144,7 +144,8 @@ def clear(path: Path) -> None:
 
 def chosen(names: list[str]) -> list[Path]:
     """Return the chapters of these names; all of them without names."""
-    chapters = {p.stem: p for p in sorted(ROOT.glob("chapters/*.ipynb"))}
+    folders = ("chapters", "appendices")
+    chapters = {p.stem: p for f in folders for p in sorted(ROOT.glob(f"{f}/*.ipynb"))}
     stems = [Path(name).stem for name in names]
     for stem in stems:
         if stem not in chapters:

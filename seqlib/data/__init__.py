@@ -1,4 +1,4 @@
-"""From words to arrays; corpora made by small grammars; real data, checked."""
+"""From words to arrays; examples of every kind; real data, checked."""
 
 from .brackets import Program, balanced, bracket_programs, nesting
 from .dialogue import (
@@ -10,8 +10,17 @@ from .dialogue import (
     two_fact_questions,
 )
 from .download import TextPair, english_french, tiny_shakespeare
+from .handwriting import (
+    Captchas,
+    DigitSequences,
+    ShiftedDigits,
+    captchas,
+    digit_sequences,
+    shifted_digits,
+)
 from .malayalam import Transliteration, to_malayalam, transliterations
 from .music import Melody, melodies
+from .poses import EXERCISES, JOINTS, POSES, PoseClips, pose_clips
 from .real import (
     DailyPrices,
     Digits,
@@ -32,7 +41,9 @@ from .reviews import (
     HotelReview,
     hotel_reviews,
 )
+from .scenes import Scenes, Thing, scenes
 from .sentences import Blank, Review, film_reviews, missing_pronouns
+from .signals import KEYWORDS, Recordings, keyword_recordings
 from .tagging import (
     AMBIGUOUS,
     ENTITIES,
@@ -41,6 +52,7 @@ from .tagging import (
     named_entities,
     tagged_sentences,
 )
+from .tasks import Adding, Bits, Copying, adding_problem, copy_task, parity
 from .text import Vocabulary, one_hot, pad, tokens
 from .translation import (
     ATE_AN_APPLE,
@@ -52,6 +64,7 @@ from .translation import (
     sentence_pairs,
     turned,
 )
+from .video import Bouncing, bouncing_shapes
 
 __all__ = [
     "AMBIGUOUS",
@@ -59,39 +72,60 @@ __all__ = [
     "ATE_AN_APPLE",
     "BACK_TO_ROME",
     "ENTITIES",
+    "EXERCISES",
     "FOUR_REVIEWS",
     "GOING_HOME",
+    "JOINTS",
+    "KEYWORDS",
     "NOT_BAD",
     "NOT_GOOD",
+    "POSES",
     "TAGS",
+    "Adding",
+    "Bits",
     "Blank",
+    "Bouncing",
+    "Captchas",
+    "Copying",
     "DailyPrices",
     "Dialogue",
+    "DigitSequences",
     "Digits",
     "Following",
     "HotelReview",
     "Melody",
     "MonthlyPrices",
     "Pair",
+    "PoseClips",
     "Program",
     "Question",
+    "Recordings",
     "Review",
+    "Scenes",
+    "ShiftedDigits",
     "Signals",
     "Tagged",
     "TextPair",
+    "Thing",
     "Transliteration",
     "Vocabulary",
+    "adding_problem",
     "balanced",
     "both_ways",
+    "bouncing_shapes",
     "bracket_programs",
+    "captchas",
+    "copy_task",
     "daily_prices",
     "dialogues",
+    "digit_sequences",
     "digits",
     "eeg",
     "english_french",
     "english_text",
     "film_reviews",
     "hotel_reviews",
+    "keyword_recordings",
     "melodies",
     "missing_pronouns",
     "monthly_prices",
@@ -101,8 +135,12 @@ __all__ = [
     "one_hot",
     "oracle",
     "pad",
+    "parity",
+    "pose_clips",
     "python_source",
+    "scenes",
     "sentence_pairs",
+    "shifted_digits",
     "tagged_sentences",
     "tiny_shakespeare",
     "to_malayalam",
