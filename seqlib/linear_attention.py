@@ -156,8 +156,8 @@ def linear_attention_step(
     lead = _lead(q, 1)
     shapes(q=(q, f"{lead} D"), k=(k, f"{lead} D"), v=(v, f"{lead} O"))
     _check_state("state", state, q, v)
-    rows = (x[..., None, :] for x in (q, k, v))
-    out, state, cache = linear_attention(*rows, state=state)
+    q, k, v = (x[..., None, :] for x in (q, k, v))
+    out, state, cache = linear_attention(q, k, v, state)
     return out[..., 0, :], state, cache
 
 
