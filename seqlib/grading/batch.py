@@ -281,7 +281,12 @@ def grade_on_dask(batch: Batch, jobs: Iterable[Job], address: str) -> Iterator[s
         def submit(n: int) -> list[Any]:
             return [
                 client.submit(
-                    grade_one, batch.terms, job, None, key=f"grade-{job.key}", retries=2
+                    grade_one,
+                    batch.terms,
+                    job,
+                    None,
+                    key=f"{job.submission.name}-{job.key}",
+                    retries=2,
                 )
                 for job in itertools.islice(waiting, n)
             ]

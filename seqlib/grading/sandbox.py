@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqlib.grading import wire
+from seqlib.grading.inside.reading import LARGEST
 from seqlib.grading.library import copy_library
 from seqlib.grading.outcome import Outcome, plain
 
@@ -117,7 +118,7 @@ class Sandbox:
         SandboxError
             The sandbox was lost.
         """
-        data = np.frombuffer(notebook, np.uint8)
+        data = np.frombuffer(notebook[: LARGEST + 1], np.uint8)
         self._ask({"notebook": data, "functions": list(functions)})
         until = time.monotonic() + READING + GRACE
         found = self._answer(until)
@@ -214,7 +215,8 @@ class Sandbox:
 
     def _start(self) -> subprocess.Popen[bytes]:
         root = os.getuid() == 0
-        uid = 60_000 + os.getpid() % 5_000 if root else None
+        other = root and (self.contained or _everybody_may_enter(sys.base_prefix))
+        uid = 60_000 + os.getpid() % 5_000 if other else None
         inner = [
             str(Path(sys.executable).resolve()),
             "-S",
@@ -353,6 +355,11 @@ def _paths(packages: tuple[str, ...]) -> tuple[Path, ...]:
             if "extra ==" not in line and required not in names:
                 names.append(required)
     return tuple(path for path in found.values() if path.exists())
+
+
+def _everybody_may_enter(folder: str) -> bool:
+    path = Path(folder).resolve()
+    return all(p.stat().st_mode & 0o001 for p in (path, *path.parents))
 
 
 def _site_packages() -> list[str]:

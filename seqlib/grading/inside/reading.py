@@ -74,10 +74,7 @@ def code_cells(data: bytes) -> list[str]:
         The bytes are no notebook, or a notebook without any code.
     """
     if len(data) > LARGEST:
-        size = len(data) / 2**20
-        raise UnreadableError(
-            f"the file has {size:.0f} MB, and {LARGEST // 2**20} MB are the limit"
-        )
+        raise UnreadableError(f"the file is larger than {LARGEST // 2**20} MB")
     if not data.strip():
         raise UnreadableError("the file is empty")
     try:

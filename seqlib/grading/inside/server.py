@@ -178,15 +178,17 @@ def _children() -> list[int]:
 
 
 def _wipe(say: Say) -> None:
-    for folder in ("/tmp", "/dev/shm"):
-        for name in os.listdir(folder):
-            path = os.path.join(folder, name)
-            if os.path.isdir(path) and not os.path.islink(path):
-                for inner, _, _ in os.walk(path):
-                    os.chmod(inner, 0o700)
-                shutil.rmtree(path, ignore_errors=True)
-            else:
+    for place in ("/tmp", "/dev/shm"):
+        for name in os.listdir(place):
+            path = os.path.join(place, name)
+            if not os.path.isdir(path) or os.path.islink(path):
                 os.unlink(path)
+                continue
+            os.chmod(path, 0o700)
+            for folder, inner, _ in os.walk(path):
+                for name in inner:
+                    os.chmod(os.path.join(folder, name), 0o700)
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _bytes(block: bytes) -> np.ndarray:
