@@ -538,7 +538,7 @@ def hand_in(folder, n):
 
 
 def stored(folder):
-    files = [p for p in folder.glob("*.json") if p.name != "settings.json"]
+    files = [p for p in folder.glob("*.json") if not p.name.startswith(".")]
     return {p.stem: json.loads(p.read_text("utf-8")) for p in files}
 
 
@@ -563,7 +563,7 @@ def test_a_killed_batch_goes_on_where_it_was(tmp_path):
     wanted = {f"s{i:03}": 38 if i % 2 else 3 for i in range(200)}
     assert {n: r["points"] for n, r in found.items()} == wanted
     assert {r["state"] for r in found.values()} == {"graded"}
-    assert not list((tmp_path / "out").glob(".*"))
+    assert not list((tmp_path / "out").glob("*.new"))
 
 
 def test_the_same_marks_from_a_cluster_that_loses_a_worker(tmp_path):
@@ -597,7 +597,7 @@ def test_a_result_is_for_this_notebook_and_this_exercise(tmp_path):
     assert stored(tmp_path / "out")["s000"]["points"] == 38
     (tmp_path / "out/s001.json").write_text("{")
     assert "1 graded now, 1 before" in grade(*words).stdout
-    seed = json.loads((tmp_path / "out/settings.json").read_text())["seed"]
+    seed = json.loads((tmp_path / "out/.settings.json").read_text())["seed"]
     other = grade(*words, "--seed", seed + 1)
     assert other.returncode == 2
     assert "another seed" in other.stderr

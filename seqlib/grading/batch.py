@@ -30,7 +30,7 @@ import seqlib
 from seqlib.grading.inside.reading import LARGEST
 from seqlib.grading.marking import Marker
 
-SETTINGS = "settings.json"
+SETTINGS = ".settings.json"  # no student has a name with a dot in front
 TRIES = 2  # processes that one submission may bring down
 
 
