@@ -297,7 +297,7 @@ class Liar:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (None, "needs the function step_backward itself, without a call; got None"),
+        (None, "the function step_backward itself is needed, without a call; got None"),
         (3.0, "got an object of type float"),
         (np.zeros(3), "got an object of type ndarray"),
         (Liar, "got the class Liar"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from html import escape
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from seqlib.grading.exercise import Exercise
 from seqlib.grading.exercises import find
 from seqlib.grading.judge import Fault, judge
-from seqlib.grading.outcome import call
+from seqlib.grading.outcome import call, unusable
 
 SEED = 6  # the marks are given with other seeds
 
@@ -37,7 +36,7 @@ def check(id: str, function: Any) -> None:
         There is no exercise of this id.
     """
     exercise = find(id)
-    if text := _unusable(exercise, function):
+    if text := unusable(exercise.function, exercise.parameters, function):
         raise CheckError(f"✗ {exercise.name}: {text}")
     cases = exercise.draw(SEED)
     outcomes = []
@@ -59,34 +58,6 @@ def _report(exercise: Exercise, faults: dict[str, Fault], points: int) -> str:
     lines += [f"Called with {fault.where}."] if fault.where else []
     lines += [f"Hint: {fault.hint}"] if fault.hint else []
     return "\n".join(lines)
-
-
-def _unusable(exercise: Exercise, function: Any) -> str:
-    """Say why this cannot be an answer; "" if it can."""
-    name = exercise.function
-    if isinstance(function, type):
-        return f"check needs the function {name}, got the class {function.__name__}"
-    if not callable(function):
-        got = "None" if function is None else f"an object of type {_type(function)}"
-        return f"check needs the function {name} itself, without a call; got {got}"
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        return f"{name} must be a plain function: write def instead of async def"
-    if inspect.isgeneratorfunction(function):
-        return f"{name} must give its arrays back with return instead of yield"
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some built-in functions have none
-        return ""
-    try:
-        signature.bind(*exercise.parameters)
-    except TypeError:
-        want, got = ", ".join(exercise.parameters), ", ".join(signature.parameters)
-        return f"it must take the arguments ({want}), yours takes ({got})"
-    return ""
-
-
-def _type(value: Any) -> str:
-    return type(value).__name__
 
 
 def _show(text: str) -> None:

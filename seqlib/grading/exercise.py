@@ -49,6 +49,9 @@ class Exercise:
     cases : draws the cases from a generator; another seed gives other cases
     mistakes : from the hint to the wrong answer that earns it
     also_right : right answers written differently, which must get full marks
+    without : dotted names of what answers the question, as "seqlib.recurrent": it is
+        not there when the marks are given
+    packages : what may be imported beside the standard library and `seqlib`
     """
 
     id: str
@@ -62,6 +65,8 @@ class Exercise:
     cases: Callable[[np.random.Generator], Iterator[Case]]
     mistakes: Mapping[str, Callable[..., Any]]
     also_right: tuple[Callable[..., Any], ...]
+    without: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ("numpy",)
 
     @property
     def function(self) -> str:

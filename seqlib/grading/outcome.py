@@ -10,13 +10,14 @@ import copy
 import inspect
 import linecache
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqlib.grading.exercise import Case
+if TYPE_CHECKING:
+    from seqlib.grading.exercise import Case
 
 Tree = Any  # an array, text or None, or a tuple or a dict of trees
 UNWRITTEN = "it is not written yet"
@@ -41,7 +42,11 @@ class NotDataError(Exception):
 
 def call(function: Callable[..., Any], case: Case) -> Outcome:
     """Call the function on copies of the case's arguments."""
-    args = copy.deepcopy(case.args)
+    return attempt(function, copy.deepcopy(case.args))
+
+
+def attempt(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
+    """Call the function on these very arguments."""
     try:
         result = function(*args)
     except NotImplementedError:
@@ -77,6 +82,33 @@ def plain(value: Any) -> Tree:
     if array.dtype.kind not in "biufc":
         raise NotDataError(f"numbers, not an array of {array.dtype}")
     return array
+
+
+def unusable(name: str, parameters: Sequence[str], function: Any) -> str:
+    """Say why this cannot be the function of that name; "" if it can."""
+    if isinstance(function, type):
+        return f"the function {name} is needed, got the class {function.__name__}"
+    if not callable(function):
+        got = "None" if function is None else f"an object of type {_type(function)}"
+        return f"the function {name} itself is needed, without a call; got {got}"
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return f"{name} must be a plain function: write def instead of async def"
+    if inspect.isgeneratorfunction(function):
+        return f"{name} must give its arrays back with return instead of yield"
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some built-in functions have none
+        return ""
+    try:
+        signature.bind(*parameters)
+    except TypeError:
+        want, got = ", ".join(parameters), ", ".join(signature.parameters)
+        return f"it must take the arguments ({want}), yours takes ({got})"
+    return ""
+
+
+def _type(value: Any) -> str:
+    return type(value).__name__
 
 
 def _a(value: Any) -> str:

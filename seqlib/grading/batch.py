@@ -1,0 +1,299 @@
+"""A class's notebooks, graded one after the other or side by side.
+
+Each result is a file of its own, written when it is there, and named after what it
+belongs to. So a run that was ended goes on where it was, and nothing is graded twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+import os
+import re
+import secrets
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import seqlib
+from seqlib.grading.inside.reading import LARGEST
+from seqlib.grading.marking import Marker
+
+SETTINGS = ".settings.json"  # no student has a name with a dot in front
+TRIES = 2  # processes that one submission may bring down
+
+
+class BatchError(Exception):
+    """A batch that cannot be graded as it stands, and why, in a sentence."""
+
+
+class Submission(NamedTuple):
+    """One student's notebook; `reason` says why there is none to grade."""
+
+    name: str
+    path: Path | None
+    reason: str = ""
+
+
+class Job(NamedTuple):
+    """A submission, its bytes, and the key that its result will have."""
+
+    submission: Submission
+    data: bytes
+    key: str
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What all submissions of a batch have in common."""
+
+    exercise: int
+    seed: int
+    seconds: float
+    contained: bool
+    version: str
+
+    def key(self, data: bytes) -> str:
+        """Return what names a result: another notebook or grader makes another."""
+        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode())
+        digest.update(hashlib.sha256(data).digest())
+        return digest.hexdigest()
+
+
+@functools.cache
+def version() -> str:
+    """Return the digest of the grader's own source and of what the references use."""
+    root = Path(seqlib.__file__).parent
+    digest = hashlib.sha256(np.__version__.encode())
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def find_submissions(folder: Path, exercise: int) -> list[Submission]:
+    """Return what is handed in: a notebook, or a folder with one, for each student.
+
+    Raises
+    ------
+    BatchError
+        There is no such folder, or nothing in it, or two students of one name.
+    """
+    if not folder.is_dir():
+        raise BatchError(f"there is no folder {folder}")
+    entries = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
+    found = [
+        _in_folder(path, exercise) if path.is_dir() else Submission(path.stem, path)
+        for path in entries
+        if path.is_dir() or path.suffix == ".ipynb"
+    ]
+    if not found:
+        raise BatchError(
+            f"{folder} holds no submissions: a notebook, or a folder with a notebook, "
+            "for each student"
+        )
+    names = [submission.name.casefold() for submission in found]
+    if twice := next((n for n in names if names.count(n) > 1), ""):
+        raise BatchError(f"{folder} holds two submissions named {twice}")
+    return found
+
+
+def _in_folder(folder: Path, exercise: int) -> Submission:
+    books = [
+        path
+        for path in sorted(folder.rglob("*.ipynb"))
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    named = [b for b in books if re.match(rf"0?{exercise}(?!\d)", b.name)] or books
+    if len(named) == 1:
+        return Submission(folder.name, named[0])
+    if not named:
+        return Submission(folder.name, None, "there is no notebook in the folder")
+    listed = ", ".join(book.name for book in named[:4])
+    return Submission(folder.name, None, f"there are {len(named)} notebooks: {listed}")
+
+
+class Batch:
+    """One folder of results and the terms under which they come about.
+
+    Raises
+    ------
+    BatchError
+        The folder holds the results of another exercise, or of another seed.
+    """
+
+    def __init__(
+        self,
+        results: Path,
+        exercise: int,
+        seed: int | None = None,
+        seconds: float = 5.0,
+        contained: bool = True,
+    ) -> None:
+        self.results = results
+        path = results / SETTINGS
+        known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        old = known.get("exercise", exercise)
+        if old != exercise:
+            raise BatchError(
+                f"{results} holds the results of exercise {old:02}, not of "
+                f"{exercise:02}; name another folder with --out"
+            )
+        if seed is None:
+            seed = known.get("seed", secrets.randbits(48))
+        elif known.get("seed", seed) != seed:
+            raise BatchError(
+                f"{results} was graded with another seed; leave --seed out, or name "
+                "another folder with --out"
+            )
+        self.terms = Terms(exercise, seed, seconds, contained, version())
+        results.mkdir(parents=True, exist_ok=True)
+        if not known:
+            write(path, {"exercise": exercise, "seed": seed})
+            path.chmod(0o600)
+
+    def path(self, name: str) -> Path:
+        """Return where a submission's result stands."""
+        return self.results / f"{name}.json"
+
+    def job(self, submission: Submission) -> Job:
+        """Read a submission: what there is to do."""
+        data = _bytes(submission)
+        return Job(submission, data, self.terms.key(data + submission.reason.encode()))
+
+    def has(self, job: Job) -> bool:
+        """Tell whether this very notebook has been graded under these terms."""
+        try:
+            stored = json.loads(self.path(job.submission.name).read_text("utf-8"))
+            return stored["key"] == job.key
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def store(self, result: dict[str, Any]) -> None:
+        """Write one result, whole or not at all."""
+        write(self.path(result["submission"]), result)
+
+
+def _bytes(submission: Submission) -> bytes:
+    """Return the file's bytes; of a file that is too long just one more than may be."""
+    if submission.path is None:
+        return b""
+    with open(submission.path, "rb") as file:
+        return file.read(LARGEST + 1)
+
+
+def write(path: Path, value: Any) -> None:
+    """Write JSON to a new file and put it in the old one's place."""
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    new.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    os.replace(new, path)
+
+
+_LOCAL = threading.local()
+
+
+def grade_one(terms: Terms, job: Job, folder: str | None) -> dict[str, Any]:
+    """Grade one submission in this process, whose sandboxes stay for the next."""
+    marker = getattr(_LOCAL, "marker", None)
+    if marker is None or _LOCAL.terms != terms:
+        if marker is not None:
+            marker.__exit__()
+        place = Path(folder) if folder else None
+        _LOCAL.marker = marker = Marker(
+            terms.exercise, terms.seed, terms.contained, terms.seconds, place
+        )
+        _LOCAL.terms = terms
+    name, _, reason = job.submission
+    result = marker.failed(name, reason) if reason else marker.mark(name, job.data)
+    return {**result.as_json(), "key": job.key}
+
+
+def grade(batch: Batch, jobs: Iterable[Job], workers: int) -> Iterator[str]:
+    """Grade on this machine; yield the name of each submission when it is stored.
+
+    A worker that dies takes nothing with it: what it had is tried again.
+    """
+    waiting = iter(jobs)
+    deaths: Counter[str] = Counter()
+    again: list[Job] = []
+    with tempfile.TemporaryDirectory(prefix="seqlib-grading-") as folder:
+        os.chmod(folder, 0o755)
+        while True:
+            running: dict[Future, Job] = {}
+            pool = ProcessPoolExecutor(workers, mp_context=get_context("forkserver"))
+            try:
+                while True:
+                    while len(running) < 2 * workers:
+                        job = again.pop() if again else next(waiting, None)
+                        if job is None:
+                            break
+                        running[pool.submit(grade_one, batch.terms, job, folder)] = job
+                    if not running:
+                        return
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        batch.store(future.result())
+                        yield running.pop(future).submission.name
+            except BrokenProcessPool:
+                for job in running.values():
+                    deaths[job.submission.name] += 1
+                    if deaths[job.submission.name] > TRIES * workers:
+                        job = _hopeless(job)
+                    again.append(job)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _hopeless(job: Job) -> Job:
+    reason = "grading it ended the grader's own process, again and again"
+    return job._replace(submission=job.submission._replace(reason=reason))
+
+
+def grade_on_dask(batch: Batch, jobs: Iterable[Job], address: str) -> Iterator[str]:
+    """Grade on a Dask cluster, which does again what one of its workers loses.
+
+    Raises
+    ------
+    BatchError
+        There is no cluster at this address.
+    """
+    from distributed import Client, as_completed
+
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise BatchError(f"there is no Dask cluster at {address}: {error}") from None
+    with client:
+        waiting = iter(jobs)
+        room = 4 * max(1, sum(client.nthreads().values()))
+
+        def submit(n: int) -> list[Any]:
+            return [
+                client.submit(
+                    grade_one,
+                    batch.terms,
+                    job,
+                    None,
+                    key=f"{job.submission.name}-{job.key}",
+                    retries=2,
+                )
+                for job in itertools.islice(waiting, n)
+            ]
+
+        running = as_completed(submit(room))
+        for future in running:
+            result = future.result()
+            batch.store(result)
+            yield result["submission"]
+            running.update(submit(1))

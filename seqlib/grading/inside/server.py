@@ -1,0 +1,195 @@
+"""The conversation with the grader, and order between one question and the next."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from seqlib.grading import wire
+from seqlib.grading.inside import reading
+from seqlib.grading.inside.child import (
+    LOADED,
+    LOADING,
+    RESULT,
+    USELESS,
+    EndedError,
+    Say,
+    Terms,
+    run,
+)
+from seqlib.grading.inside.question import Question
+
+Frame = tuple[int, bytes]
+SKIPS = 3  # statements at the top level that may hang or crash before we give up
+
+
+class Server:
+    """The conversation with the grader: notebooks to read, functions to call."""
+
+    def __init__(self, requests: int, answers: int, terms: Terms) -> None:
+        self.requests, self.answers, self.terms = requests, answers, terms
+        self.statements: list[reading.Statement] = []
+
+    def hear(self) -> dict[str, Any]:
+        """Wait for the next request."""
+        return wire.loads(wire.receive(lambda n: os.read(self.requests, n)))
+
+    def tell(self, **answer: Any) -> None:
+        """Send one answer."""
+        wire.send(self.answers, wire.dumps(answer))
+
+    def serve(self) -> None:
+        """Answer requests until there are none."""
+        with contextlib.suppress(EOFError):
+            while True:
+                request = self.hear()
+                self.read(**request) if "notebook" in request else self.call(**request)
+                self.sweep()
+                self.tell(done=True)
+
+    def read(self, notebook: np.ndarray, functions: list[str]) -> None:
+        """Find a notebook's statements, in a child, since the file may be anything.
+
+        Tells why it cannot be read, or for each function which names of the notebook
+        it needs.
+        """
+        data = notebook.tobytes()
+
+        def work(say: Say) -> None:
+            try:
+                statements, faults = reading.read(data)
+            except reading.UnreadableError as error:
+                return say(RESULT, {"reason": str(error)})
+            rows = [tuple(statement) for statement in statements]
+            say(RESULT, {"reason": "", "rows": rows, "faults": list(faults.values())})
+
+        self.statements, found = [], {"reason": "it cannot be read: "}
+        try:
+            for _, block in self.run(work, 10.0):
+                found = wire.loads(block)
+        except EndedError as ended:
+            found["reason"] += str(ended)
+        self.statements = [reading.Statement(*row) for row in found.get("rows", ())]
+        needs = {
+            name: [n for s in reading.needed(self.statements, name) for n in s.binds]
+            for name in functions
+        }
+        self.tell(reason=found["reason"], faults=found.get("faults", []), needs=needs)
+
+    def call(
+        self,
+        function: str,
+        parameters: list[str],
+        stand_ins: list[str],
+        cases: list[tuple],
+        seconds: float,
+    ) -> None:
+        """Call a function on each case, in a new child wherever one does not survive.
+
+        Tells one answer for each case, or `useless` for the function as a whole.
+        """
+        needed = reading.needed(self.statements, function, stand_ins)
+        blocks = [wire.dumps(args) for args in cases]
+        rooms = [_room(block) for block in blocks]
+        skipped: dict[int, str] = {}
+        at, until = 0, time.monotonic() + seconds
+        while at < len(cases):
+            loading = None
+
+            def work(say: Say, first: int = at) -> None:
+                question = Question(function, parameters, needed, skipped)
+                question.answer(say, stand_ins, rooms[first:])
+
+            try:
+                for kind, block in self.run(work, until - time.monotonic()):
+                    if kind == LOADING:
+                        loading = int.from_bytes(block, "little")
+                    elif kind == LOADED:
+                        loading = None
+                    elif kind == USELESS:
+                        return self.tell(useless=_bytes(block))
+                    else:
+                        now = rooms[at][: len(blocks[at])]
+                        changed = b"" if now == blocks[at] else now
+                        self.tell(result=_bytes(block), changed=_bytes(changed))
+                        at += 1
+                        if at == len(cases):
+                            break
+                else:
+                    raise EndedError("it ended before it had answered")
+            except EndedError as ended:
+                if loading is not None and len(skipped) < SKIPS:
+                    skipped[loading] = str(ended)
+                    until = time.monotonic() + seconds
+                    continue
+                late = time.monotonic() >= until or loading is not None
+                for _ in range(at, len(cases) if late else at + 1):
+                    self.tell(problem=str(ended))
+                    at += 1
+
+    def run(self, work: Callable[[Say], None], seconds: float) -> Iterator[Frame]:
+        """Run `work` in a child that may ask the grader; see `child.run`."""
+
+        def ask(question: bytes) -> bytes:
+            self.tell(ask=_bytes(question))
+            return wire.dumps(self.hear())
+
+        return run(work, seconds, self.terms, ask, (self.requests, self.answers))
+
+    def sweep(self) -> None:
+        """Leave nothing for the next one: no process, no file."""
+        if self.terms.alone:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)  # all but this process and the first
+        else:
+            for pid in _children():
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, 0 if self.terms.alone else os.WNOHANG)[0]:
+                pass
+        if self.terms.alone and any(map(os.listdir, ("/tmp", "/dev/shm"))):
+            with contextlib.suppress(EndedError):
+                list(self.run(_wipe, 10.0))
+
+
+def _room(block: bytes) -> mmap.mmap:
+    """Return memory that a child shares, so that we see what it does to the block."""
+    room = mmap.mmap(-1, max(len(block), 1))
+    room[: len(block)] = block
+    return room
+
+
+def _children() -> list[int]:
+    """Return the children of this process, adopted ones too."""
+    found: list[int] = []
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/children") as file:
+            found += map(int, file.read().split())
+    return found
+
+
+def _wipe(say: Say) -> None:
+    for place in ("/tmp", "/dev/shm"):
+        for name in os.listdir(place):
+            path = os.path.join(place, name)
+            if not os.path.isdir(path) or os.path.islink(path):
+                os.unlink(path)
+                continue
+            os.chmod(path, 0o700)
+            for folder, inner, _ in os.walk(path):
+                for name in inner:
+                    os.chmod(os.path.join(folder, name), 0o700)
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _bytes(block: bytes) -> np.ndarray:
+    return np.frombuffer(block, np.uint8)
