@@ -510,9 +510,7 @@ def test_distinct_sentences_and_the_end_of_them():
     assert len({tuple(p.source) for p in pairs}) == 2000
     again = {tuple(p.source) for p in drawn("german", 2000, shortest=3, longest=7)}
     assert len(again) < 1900
-    with pytest.raises(
-        ValueError, match=r"count must be about \d at most, for there"
-    ):
+    with pytest.raises(ValueError, match=r"count must be about \d at most, for there"):
         drawn("german", 1000, shortest=3, longest=3, distinct=True)
 
 

@@ -18,6 +18,7 @@ from seqlib.nn._captioner import Captioner
 from seqlib.nn._convlstm import ConvLSTM
 from seqlib.nn._gpt import GPT, GPTConfig
 from seqlib.nn._recurrent import GRU, LSTM, RNN
+from seqlib.nn._seq2seq import Seq2Seq
 from seqlib.nn._transformer import Transformer, TransformerDecoder, TransformerEncoder
 from seqlib.nn._transformer_layers import (
     TransformerDecoderLayer,
@@ -36,23 +37,15 @@ __all__ = [
     "BERTMaskedLM",
     "BERTPreTraining",
     "BERTTagger",
+    "Captioner",
     "ConvLSTM",
     "GPTConfig",
     "MultiheadAttention",
+    "Seq2Seq",
     "Seq2SeqTransformer",
     "Transformer",
     "TransformerDecoder",
     "TransformerDecoderLayer",
     "TransformerEncoder",
     "TransformerEncoderLayer",
-from seqlib.nn._seq2seq import Seq2Seq
-
-__all__ = [
-    "GRU",
-    "LSTM",
-    "RNN",
-    "Captioner",
-    "ConvLSTM",
-    "MultiheadAttention",
-    "Seq2Seq",
 ]

@@ -1,8 +1,8 @@
 """Good calls of the stacks of `seqlib.transformer`, and of the one for translation."""
 
 import numpy as np
-from calls.trees import BROADCAST
 
+from calls.trees import BROADCAST
 from seqlib.transformer import (
     seq2seq_transformer,
     seq2seq_transformer_start,
