@@ -47,7 +47,10 @@ def main() -> int:
 def prepare() -> None:
     """Make the environment, if it is not there."""
     done = FOLDER / "done"
-    if done.exists() and done.stat().st_mtime > (ROOT / "pyproject.toml").stat().st_mtime:
+    if (
+        done.exists()
+        and done.stat().st_mtime > (ROOT / "pyproject.toml").stat().st_mtime
+    ):
         return
     venv.create(FOLDER, clear=True, with_pip=True)
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines(keepends=True)

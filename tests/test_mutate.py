@@ -1,0 +1,66 @@
+"""The tool that breaks equations knows every module, and its list is well kept."""
+
+import re
+import tomllib
+
+import mutate
+import pytest
+
+
+@pytest.mark.parametrize("name", mutate.modules())
+def test_every_module_has_tests_of_its_own(name):
+    own = [test for test in mutate.tests_of(name) if "::" not in test]
+    assert own, f"{name} has no tests: name them in tools/mutate.py"
+    assert all((mutate.ROOT / file).exists() for file in own)
+
+
+def test_the_tests_of_every_function_have_these_names():
+    path, _ = mutate.EVERY.split("::")
+    text = (mutate.ROOT / path).read_text("utf-8")
+    assert all(f"def {test}(" in text for test in mutate.SEEING)
+
+
+def test_the_equations_are_among_them():
+    assert {"functional", "lstm", "_scan", "transformer._blocks"} <= set(
+        mutate.modules()
+    )
+    assert not {"ledger", "_check", "nn._base"} & set(mutate.modules())
+
+
+def test_what_makes_no_difference_is_said_with_a_reason():
+    listed = tomllib.loads(mutate.LISTED.read_text("utf-8"))
+    assert set(listed) <= set(mutate.modules())
+    for changes in listed.values():
+        for change, reason in changes.items():
+            old, arrow, new = change.partition(" -> ")
+            assert arrow
+            assert old != new
+            assert len(reason) > 10
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ('        raise ValueError(f"x must be {low}")', False),
+        ('    n = shapes(x=(x, "B T D"))', False),
+        ('    gradient("dout", dout, out, out.shape)', False),
+        ("    layers, sizes = _check(x, state, params, mask)", False),
+        ('            f"targets must have shape {lead}, "', False),
+        ("    dz_f = dc * before * f * (1 - f)", True),
+        ("    if mask is None:", True),
+        ("    cache = (params, layers, caches, real, sizes)", True),
+    ],
+)
+def test_what_computes_is_changed_and_what_checks_is_not(line, counts):
+    assert counts != any(re.search(pattern, line) for pattern in mutate.CHECKS)
+
+
+def test_a_report_fails_for_what_survives_and_for_what_no_longer_does(capsys):
+    fine = mutate.Outcome(10, 2, [], [], 5.0)
+    assert mutate.report({"lstm": fine}) == 0
+    bad = mutate.Outcome(10, 0, ["x_step_1\n    a + b -> a - b"], ["c -> d"], 5.0)
+    assert mutate.report({"lstm": fine, "gru": bad}) == 2
+    said = capsys.readouterr().out
+    assert re.search(r"all +20 +2 +1 +94\.4%", said)
+    assert "a + b -> a - b" in said
+    assert "c -> d" in said
