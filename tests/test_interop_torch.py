@@ -63,7 +63,8 @@ def test_copies_are_copies():
     held["w"][0] = 9
     assert source["w"].tolist() == [1, 1]
     turned = np.arange(6.0).reshape(2, 3).T  # not in one piece
-    assert to_torch({"w": turned})["w"].tolist() == turned.tolist()
+    for odd in (turned, turned[::-1], turned[:1, 0]):
+        assert to_torch({"w": odd})["w"].tolist() == odd.tolist()
 
 
 def test_floats_change_only_when_asked():

@@ -367,12 +367,14 @@ def test_generate_greedily_takes_the_best_of_all_logits(form):
             p.normal_(0, 0.7)
     ids = torch.randint(11, (3, 5))
     mask = torch.tensor([[1] * 5, [1, 1, 1, 0, 0], [1, 0, 0, 0, 0]])
-    tokens, scores = model.generate(ids, 1, None, 6, mask, suppress=(0,))
+    free, _ = model.generate(ids, 1, None, 6, mask)
+    never = int(free[0, 0, 0])  # what would be chosen
+    tokens, scores = model.generate(ids, 1, None, 6, mask, suppress=(never,))
     so_far, total = torch.ones(3, 1, dtype=torch.int64), 0.0
     for _ in range(6):
         with torch.no_grad():
             log_p, _ = log_softmax(model(ids, so_far, mask)[:, -1])
-        log_p[:, 0] = -torch.inf
+        log_p[:, never] = -torch.inf
         best, which = log_p.max(-1)
         total, so_far = total + best, torch.cat([so_far, which[:, None]], 1)
     assert torch.equal(tokens[:, 0], so_far[:, 1:])

@@ -168,10 +168,5 @@ EXCEPTIONS = {
         (f, "params['encoder.embed_tokens.weight']", "axis 0 *"): "its own vocabulary"
         for f in TOKENWISE
     },
-    (
-        seq2seq_transformer,
-        "params['*embed_positions.weight']",
-        "axis 0 *",
-    ): "any number of positions",
     (seq2seq_transformer_step, "state[1]", "None"): "no mask: all of it is real",
 }
