@@ -14,9 +14,7 @@ WHERE = {  # the file here that reads a class
     "BertForSequenceClassification": "_bert",
     "BertForTokenClassification": "_bert",
     "MarianMTModel": "_encoder_decoder",
-    "MarianModel": "_encoder_decoder",
     "BartForConditionalGeneration": "_encoder_decoder",
-    "BartModel": "_encoder_decoder",
 }
 
 
@@ -36,10 +34,10 @@ def from_hf(model: Any) -> Any:
     BertForTokenClassification     BERTTagger               logits
     =============================  =======================  ===========================
 
-    and the encoder-decoders Marian and BART. Weights are copied; float type, device,
-    and training or not stay as they are. Of dropout one probability is kept, that of
-    the residual connections, and a head's. Errors: a TypeError for any other model, a
-    ValueError for an option that ours lack.
+    and the encoder-decoders MarianMTModel and BartForConditionalGeneration. Weights are
+    copied; float type, device, and training or not stay as they are. Of dropout one
+    probability is kept, that of the residual connections, and a head's. Errors: a
+    TypeError for any other model, a ValueError for an option that ours lack.
     """
     name = type(model).__name__
     if name not in WHERE or not type(model).__module__.startswith("transformers."):
