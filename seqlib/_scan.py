@@ -33,7 +33,7 @@ class Scan(NamedTuple):
     """What one cell's way through the sequence leaves for the way back."""
 
     suffix: str
-    x: Array  # (T * B, D)
+    x: Array  # (T, B, D)
     before: list  # (B, H) the hidden state before each step
     steps: list  # cache of each step
     order: range
@@ -56,9 +56,8 @@ def scan(
     W_ih, W_hh, b_ih, b_hh = (params.get(name) for name in names_of(suffix))
     if cell.merge and b_ih is not None:
         b_ih, b_hh = b_ih + b_hh, None
-    T, B, D = x.shape
-    flat = xp.reshape(x, (T * B, D))
-    a, _ = linear(flat, W_ih, b_ih)  # every step's input product at once
+    T, B, _ = x.shape
+    a, _ = linear(_flat(x), W_ih, b_ih)  # every step's input product at once
     a = xp.reshape(a, (T, B, -1))
     order = range(T)[::-1] if suffix.endswith("_reverse") else range(T)
     before, outs, steps = [None] * T, [None] * T, [None] * T
@@ -70,7 +69,7 @@ def scan(
     y = xp.stack(outs)
     if real is not None:
         y = xp.where(real, y, xp.zeros_like(y))
-    return y, state, Scan(suffix, flat, before, steps, order, real)
+    return y, state, Scan(suffix, x, before, steps, order, real)
 
 
 def scan_backward(
@@ -103,12 +102,12 @@ def scan_backward(
     last = None
     if cell.last is not None:
         last = _flat(xp.stack([cell.last(c) for c in kept.steps]))
-    dW_ih, dW_hh = flat.T @ kept.x, by_state(flat_g, h, last)
+    dW_ih, dW_hh = flat.T @ _flat(kept.x), by_state(flat_g, h, last)
     db_ih = xp.sum(flat, axis=0)
     db_hh = xp.sum(flat_g, axis=0) if dg is not da else xp.asarray(db_ih, copy=True)
     grads = dict(zip(names, (dW_ih, dW_hh, db_ih, db_hh), strict=True))
     grads = {name: grads[name] for name in names if name in params}
-    dx = xp.reshape(flat @ params[names[0]], (*dy.shape[:2], -1)) if want_dx else None
+    dx = xp.reshape(flat @ params[names[0]], kept.x.shape) if want_dx else None
     return dx, dstate, grads
 
 
