@@ -25,6 +25,7 @@ LANGUAGES: dict[str, Callable[[Clause], list[Leaf]]] = {
     "spanish": _spanish.clause,
 }
 LONGEST = 60
+PATIENCE = 1000  # sentences drawn in vain before no more are hoped for
 
 
 class Pair(NamedTuple):
@@ -41,6 +42,7 @@ def sentence_pairs(
     rng: np.random.Generator,
     shortest: int = 3,
     longest: int = 12,
+    distinct: bool = False,
 ) -> list[Pair]:
     """Draw English sentences and their translations.
 
@@ -57,18 +59,33 @@ def sentence_pairs(
     rng : where the draws come from
     shortest, longest : bounds of the number of English words, 3 to 60; a length is
         drawn evenly between them, and reached or passed by a word or two
+    distinct : whether no English sentence may come twice, so that a part of the pairs
+        can be held out; else the short ones come again and again
 
     Raises
     ------
     ValueError
-        The language is unknown, or the bounds are not 3 <= shortest <= longest <= 60.
+        The language is unknown, the bounds are not 3 <= shortest <= longest <= 60, or
+        there are too few distinct sentences of these lengths.
     """
     one_of("language", language, LANGUAGES)
     positive(count, rng)
     span(shortest, longest, 3)
     if longest > LONGEST:
         raise ValueError(f"longest must be at most {LONGEST}, got {longest}")
-    return [_pair(language, _clauses(shortest, longest, rng)) for _ in range(count)]
+    pairs: dict[object, Pair] = {}
+    tries = 0
+    while len(pairs) < count:
+        pair = _pair(language, _clauses(shortest, longest, rng))
+        key = tuple(pair.source) if distinct else len(pairs)
+        tries = tries + 1 if key in pairs else 0
+        if tries > PATIENCE:
+            raise ValueError(
+                f"count must be about {len(pairs)} at most, for there are too few "
+                f"distinct sentences of {shortest} to {longest} words, got {count}"
+            )
+        pairs.setdefault(key, pair)
+    return list(pairs.values())
 
 
 def _clauses(shortest: int, longest: int, rng: np.random.Generator) -> list[Clause]:

@@ -109,8 +109,13 @@ def extended(clause: Clause, rng: np.random.Generator) -> Clause | None:
 
 
 def next_clause(before: Clause, rng: np.random.Generator) -> Clause:
-    """Draw a clause that hangs on the one before."""
-    return core(rng)._replace(join=pick(rng, tuple(JOINS)))
+    """Draw a clause that hangs on the one before.
+
+    After a `because` comes a `but`: with an `and` or a second `because` nobody could
+    say what hangs on what, and German word order depends on it.
+    """
+    joins = ("but",) if before.join == "because" else tuple(JOINS)
+    return core(rng)._replace(join=pick(rng, joins))
 
 
 def _thing(noun: Noun, rng: np.random.Generator) -> Thing:
