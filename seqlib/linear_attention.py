@@ -96,7 +96,7 @@ def linear_attention(
         sums = sums + fk.mT @ values
         both = fq @ sums
     out, total = _divide(both)
-    cache = (fq, fk, values, first, out, total, real, causal, chunk, state is None)
+    cache = (fq, fk, values, first, out, total, causal, chunk, state is None)
     return out, (sums[..., :-1], sums[..., -1]), cache
 
 
@@ -111,14 +111,13 @@ def linear_attention_backward(
     pair as the state, each None for zeros; the returned dstate is None where state was.
     Errors: a gradient does not fit.
     """
-    fq, fk, values, first, out, total, real, causal, chunk, none = cache
+    fq, fk, values, first, out, total, causal, chunk, none = cache
     xp = array_namespace(fq)
     dout = xp.zeros_like(out) if dout is None else dout
     gradient("dout", dout, fq, out.shape)
     dsums = _dsums(dstate, first)
     dtotal = -xp.sum(dout * out, axis=-1, keepdims=True)
     dboth = xp.concat([dout, dtotal], axis=-1) / total
-    dboth = xp.where(total == xp.inf, xp.zeros_like(dboth), dboth)
     if causal:
         cut, all_four = _cut(fq.shape[-2], chunk), (fq, fk, values, dboth)
         parts = [[x[..., i, :] for x in all_four] for i in cut]
@@ -136,11 +135,10 @@ def linear_attention_backward(
         dnow = dsums + fq.mT @ dboth
         dfk, dvalues = values @ dnow.mT, fk @ dnow
         dsums = dnow
-    dv = dvalues[..., :-1]
-    dk = dfk * _slope(fk)
-    if real is not None:
-        dk, dv = _where(real, dk), _where(real, dv)
-    return dfq * _slope(fq), dk, dv, None if none else (dsums[..., :-1], dsums[..., -1])
+    # Where a key is not real φ(k) is 0, and with it all that goes back to k and v.
+    dq, dk = dfq * _slope(fq), dfk * _slope(fk)
+    dfirst = None if none else (dsums[..., :-1], dsums[..., -1])
+    return dq, dk, dvalues[..., :-1], dfirst
 
 
 def linear_attention_step(
