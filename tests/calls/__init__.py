@@ -20,7 +20,8 @@ EXCEPTIONS : {(function, argument, case): reason}, where the general rule does n
     test sees to it that each exception is one.
 GRADIENTS : {function: (argument, ...)}, the arguments to which the results of its
     backward pass belong, where they are not simply those with floats, in order.
-ELSEWHERE : {"seqlib.module.name": reason}, functions without a row.
+ELSEWHERE : {"seqlib.module.name": reason}, functions that need no row, and whose wrong
+    arguments are another test's; with a row, the rest is tested here all the same.
 
 `tests/test_every_function.py` says what is tested with them, and names the cases.
 """
@@ -40,7 +41,11 @@ ELSEWHERE = {
     "seqlib.explore.*": "figures: tests/test_explore.py",
     "seqlib.grading.*": "takes anything from students: tests/test_grading.py",
     "seqlib.ledger.*": "takes numbers, lists, any library: tests/test_ledger.py",
+    "seqlib.interop.from_hf": "takes models: tests/test_interop_hf.py",
+    "seqlib.interop.from_torch": "takes modules: tests/test_interop_torch.py",
+    "seqlib.interop.to_torch": "gives modules: tests/test_interop_torch.py",
     "seqlib.nn.*": "modules of torch: tests/test_nn.py, tests/test_nn_attention.py",
+    "seqlib.train.*": "takes modules of torch, files, seeds: tests/test_train.py",
 }
 
 
@@ -100,7 +105,8 @@ def collect():
         module = load(name)
         for kind, entries in merged.items():
             more = getattr(module, kind, {})
-            assert not set(more) & set(entries), f"{name}: {kind} has a row twice"
+            twice = set(more) & set(entries) if kind != "ELSEWHERE" else ()
+            assert not twice, f"{name}: {kind} has a row twice"
             entries |= more
     return merged
 

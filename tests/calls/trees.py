@@ -42,7 +42,7 @@ def replace(tree: Any, path: Path, value: Any) -> Any:
         return {**tree, key: replace(tree[key], tuple(rest), value)}
     items = list(tree)
     items[key] = replace(items[key], tuple(rest), value)
-    return type(tree)(items)
+    return like(tree, items)
 
 
 def convert(tree: Any, change: Callable[[Any], Any]) -> Any:
@@ -50,15 +50,21 @@ def convert(tree: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(tree, dict):
         return {key: convert(item, change) for key, item in tree.items()}
     if isinstance(tree, tuple | list):
-        return type(tree)(convert(item, change) for item in tree)
+        return like(tree, [convert(item, change) for item in tree])
     if isinstance(tree, np.random.Generator):
         return copy.deepcopy(tree)
     return change(tree) if is_array(tree) else tree
 
 
+def like(tree: Any, items: list) -> Any:
+    """Return a list, a tuple or a named tuple, as the tree is, of these items."""
+    return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+
+
 def is_array(value: Any) -> bool:
     """Tell whether this has a shape and a type of numbers: an array of any library."""
-    return hasattr(value, "shape") and hasattr(value, "dtype")
+    known = hasattr(value, "shape") and hasattr(value, "dtype")
+    return known and not isinstance(value, type)
 
 
 def is_float(value: Any) -> bool:
