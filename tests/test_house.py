@@ -39,6 +39,7 @@ HOUSE = [
     "references.bib",
     "chapters/05-rnn.ipynb",
     "chapters/06-bptt.ipynb",
+    "appendices/data.ipynb",
     "exercises/06-bptt.ipynb",
     "exercises/solutions/06-bptt.ipynb",
     "seqlib/functional.py",
