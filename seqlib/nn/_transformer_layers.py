@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ FUNCTIONS: dict[str, Callable] = {
     "gelu_tanh": partial(F.gelu, approximate="tanh"),
     "silu": F.silu,
 }
-Masks = list[Tensor | None]
+Masks: TypeAlias = "list[Tensor | None]"  # a text, for the pages are made without torch
 
 
 class TransformerEncoderLayer(torch.nn.TransformerEncoderLayer):
