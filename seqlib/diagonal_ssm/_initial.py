@@ -78,8 +78,8 @@ def init_params(
     of ones, and a step for each state whose logarithm is uniform between those of
     `step`, put together by `zero_order_hold`. "lru" draws from `lru_ring`, with B of
     variance ``(1 - |a|²) / D``, real and imaginary part half each, so that the states
-    have the variance of the inputs. C has the variance 1 / N; D_od is standard normal over
-    sqrt(D).
+    have the variance of the inputs. C has the variance 1 / N; D_od is standard normal
+    over sqrt(D).
 
     Shapes: N = state_size, D = input_size, O = output_size, names as in `diagonal_ssm`.
     Without rng, a numpy generator, each call draws anew. Errors: an unknown kind; a

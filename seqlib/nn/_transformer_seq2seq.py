@@ -34,9 +34,9 @@ class Seq2SeqTransformer(torch.nn.Module):
     Parameters
     ----------
     vocab_size : V, of source and target, which share one embedding
-    d_model, nhead, num_encoder_layers, num_decoder_layers, dim_feedforward, dropout,
-        activation, layer_norm_eps, norm_first, bias, device, dtype
-        As for `seqlib.nn.Transformer`.
+    d_model, nhead, num_encoder_layers, num_decoder_layers, dim_feedforward : sizes, as
+        for `seqlib.nn.Transformer`
+    dropout, activation, layer_norm_eps, norm_first, bias, device, dtype : likewise
     tgt_vocab_size : given, source and target have an embedding each
     attention_bias : False for projections of attention without biases
     scale_embedding : False to leave the factor sqrt(d_model) out
