@@ -333,3 +333,33 @@ def test_dropout_draws_one_mask_for_all_libraries():
     ]
     np.testing.assert_array_equal(outs[0], outs[1])
     np.testing.assert_array_equal(outs[0], outs[2])
+
+
+@pytest.mark.parametrize("f", [ours.softmax, ours.log_softmax])
+def test_each_row_has_a_maximum_of_its_own(f):
+    """Rows far apart: with one maximum for all, the lower one would be 0 / 0."""
+    x = np.array([[1e4, 1e4 + 1], [0.0, 1.0]])
+    for axis, rows in ((-1, x), (0, x.T)):
+        out, _ = f(rows, axis)
+        np.testing.assert_array_equal(*(out if axis else out.T))
+
+
+def test_what_is_made_inside_is_on_the_inputs_device():
+    """The device "meta" computes nothing, but refuses to be mixed with another."""
+    x = torch.ones(2, 3, device="meta")
+    ids = torch.ones(2, dtype=torch.int64, device="meta")
+    out, cache = ours.dropout(x, 0.5, np.random.default_rng(0))
+    assert ours.dropout_backward(out, cache).device.type == "meta"
+    dweight = ours.embedding_backward(x, (ids, torch.ones(4, 3, device="meta"), (2,)))
+    assert dweight.device.type == "meta"
+    assert dweight.shape == (4, 3)
+
+
+def test_a_probability_of_zero_drops_nothing_at_all():
+    class Lowest(np.random.Generator):
+        def random(self, size):
+            return np.zeros(size)
+
+    x = np.ones((2, 3))
+    out, _ = ours.dropout(x, 0.0, Lowest(np.random.PCG64(0)))
+    np.testing.assert_array_equal(out, x)

@@ -57,6 +57,7 @@ SEEING = (
     "test_float32_stays_float32",
     "test_the_same_twice_and_nothing_changed",
 )
+QUIET = ("-p", "no:cacheprovider", "-W", "ignore")
 SURVIVED = ("survived", "no tests", "suspicious", "skipped")
 
 
@@ -91,6 +92,13 @@ def tests_of(name: str) -> list[str]:
     return [f"tests/{file}" for file in files] + [EVERY + test for test in SEEING]
 
 
+def selected(path: Path, tests: list[str]) -> str:
+    """Return pytest's -k: a module's own tests, and of all functions its own ones."""
+    files = [Path(test).name for test in tests if "::" not in test]
+    own = {path.stem, path.parent.name, *(f[len("test_") : -len(".py")] for f in files)}
+    return " or ".join([*files, *sorted(f"[{name}." for name in own)])
+
+
 def mutate(name: str, path: Path) -> Outcome:
     """Run mutmut on one module, and weigh what survived."""
     started = time.monotonic()
@@ -123,7 +131,7 @@ def prepare(home: Path, path: Path, tests: list[str]) -> None:
         "source_paths": ["seqlib"],
         "only_mutate": [str(path)],
         "do_not_mutate_patterns": CHECKS,
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-W", "ignore"],
+        "pytest_add_cli_args": [*QUIET, "-k", selected(path, tests)],
         "pytest_add_cli_args_test_selection": tests,
     }
     text = "[mutmut]\nuse_git_change_detection = false\n"
