@@ -12,6 +12,7 @@ from seqlib._check import number, one_of, whole
 from seqlib._multi_head import check_heads
 from seqlib.nn._continuing import SEARCHES, continuing
 from seqlib.nn._pair import draw, dropping, hold, real, run
+from seqlib.nn._parameters import parameters_of
 from seqlib.transformer import gpt, gpt_backward, gpt_shapes
 from seqlib.transformer._checks import ACTIVATIONS
 from seqlib.transformer._model import deviation
@@ -144,7 +145,7 @@ class GPT(torch.nn.Module):
             "eps": self.config.eps,
             **dropping(self, self.config.dropout),
         }
-        params = dict(self.named_parameters())
+        params = parameters_of(self)
         (out,) = run((gpt, gpt_backward), self.backward, params, **options)
         return out
 
