@@ -468,8 +468,28 @@ SENTENCES = [
     ),
     (
         lambda: small().generate(IDS, 1, width=2),
-        "greedy must have no options but none, got width",
+        "method='greedy' takes no options, got width",
     ),
+    (
+        lambda: small().generate(IDS, 1, method="sample", width=2),
+        "method='sample' takes rng, temperature, top_k, top_p, got width",
+    ),
+    (
+        lambda: small().generate(IDS, 1, method="sample"),
+        "rng must be given where method is 'sample'",
+    ),
+    (
+        lambda: small().generate(IDS, 1, method="beam"),
+        "width must be given where method is 'beam'",
+    ),
+    (
+        lambda: small().generate(IDS.repeat(1, 2), 1),
+        "ids must have at most P=6 positions, got 8",
+    ),
+    (lambda: small().generate(IDS.numpy(), 1), "ids must come from torch as "),
+    (lambda: small().generate(IDS.tolist(), 1), "ids must be an array"),
+    (lambda: small().generate(IDS + 1, 1), "ids must be 0 to 6, got 7"),
+    (lambda: small()(IDS.tolist(), REAL), "ids must be an array"),
     (
         lambda: small().generate(IDS, 1, attention_mask=REAL),
         "attention_mask must be real at the end of every row: pad on the left",

@@ -416,10 +416,34 @@ def test_errors_of_translation_are_sentences():
         (ValueError, lambda: seq2seq(positions="x"), "positions must be one of "),
         (TypeError, lambda: model(f, ids), "ids must hold integers"),
         (ValueError, lambda: model(ids + 11, ids), "ids must be 0 to 10, got"),
-        (TypeError, lambda: model(ids, ids, f), "attention_mask must hold integers"),
-        (ValueError, lambda: model(ids, ids, ids + 2), "attention_mask must be 0 to 1"),
-        (ValueError, lambda: model.generate(ids, 11, 0, 2), "token must be at least 0"),
-        (ValueError, lambda: model.generate(ids, 1, 0, 4), "state must have fewer "),
+        (ValueError, lambda: model(ids, ids, f + 2), "attention_mask must hold 1 for "),
+        (
+            ValueError,
+            lambda: model(ids, ids, ids[:1]),
+            "attention_mask must have shape ",
+        ),
+        (
+            ValueError,
+            lambda: model(ids, ids, None, ids[:1]),
+            "decoder_attention_mask must have shape ",
+        ),
+        (
+            ValueError,
+            lambda: model.generate(ids, 11, 0, 2),
+            "start_token must be at least 0 and at most 10, got 11",
+        ),
+        (
+            ValueError,
+            lambda: model.generate(ids, 1, 0, 4),
+            "max_len must be at least 1 and at most 3, got 4",
+        ),
+        (TypeError, lambda: model.generate([[1]], 1, 0, 2), "ids must be an array"),
+        (TypeError, lambda: model.start([[1]], 1, f), "ids must be an array"),
+        (
+            TypeError,
+            lambda: model.generate(ids, 1, 0, 2, suppress=3),
+            "suppress must be a sequence of tokens, got int",
+        ),
         (
             ValueError,
             lambda: model.generate(ids, 1, 0, 2, suppress=[11]),
@@ -428,3 +452,15 @@ def test_errors_of_translation_are_sentences():
     ):
         with pytest.raises(error, match=f"^{sentence}"):
             call()
+
+
+def test_masks_of_floats_and_ids_of_few_bits_do_as_well():
+    model = nn.Seq2SeqTransformer(300, 4, 2, 1, 1, 4).eval()
+    ids, real = (
+        torch.tensor([[7, 3, 9], [250, 1, 1]]),
+        torch.tensor([[1, 1, 1], [1, 0, 0]]),
+    )
+    wanted = model.generate(ids, 299, None, 3, real)
+    got = model.generate(ids.to(torch.uint8), 299, None, 3, real.float())
+    assert torch.equal(got[0], wanted[0])
+    assert torch.equal(got[1], wanted[1])

@@ -16,6 +16,7 @@ from seqlib.nn._parameters import parameters_of
 from seqlib.transformer import gpt, gpt_step, positions_from
 from seqlib.transformer._gpt import output_weight
 
+# each with the names of its options, the first of which must be given
 SEARCHES: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "greedy": (greedy, ()),
     "sample": (sample, ("rng", "temperature", "top_k", "top_p")),
@@ -30,7 +31,9 @@ def continuing(
     c = model.config
     if c.head == "none":
         raise ValueError("head must be 'tied' or 'own' to generate, got 'none'")
-    T = shapes(ids=(ids, "B T", "int"))["T"]
+    params = {name: p.detach() for name, p in parameters_of(model).items()}
+    like = {"wte.weight": (params["wte.weight"], "V E")}
+    T = shapes(**like, ids=(ids, "B T", "int"))["T"]
     key_mask = real("attention_mask", attention_mask, ids)
     if key_mask is not None and not bool(key_mask[:, -1].all()):
         raise ValueError(
@@ -38,13 +41,14 @@ def continuing(
         )
     if key_mask is not None and bool(key_mask.all()):
         key_mask = None
-    longest = T if key_mask is None else int(key_mask.sum(1).max())
-    if longest - 1 + max_len > c.max_len:
+    longest, P = T if key_mask is None else int(key_mask.sum(1).max()), c.max_len
+    if longest > P:
+        raise ValueError(f"ids must have at most P={P} positions, got {longest}")
+    if longest - 1 + max_len > P:
         raise ValueError(
-            f"max_len must be at most {c.max_len - longest + 1} after {longest} tokens "
-            f"of {c.max_len} positions, got {max_len}"
+            f"max_len must be at most {P - longest + 1} after {longest} tokens "
+            f"of {P} positions, got {max_len}"
         )
-    params = {name: p.detach() for name, p in parameters_of(model).items()}
     options = {"num_heads": c.num_heads, "activation": c.activation, "eps": c.eps}
     make = _with_cache if cache else _without
     return make(ids.long(), params, key_mask, options)

@@ -171,20 +171,27 @@ class GPT(torch.nn.Module):
             what is real
         method : "greedy", "sample" or "beam"
         cache : False to compute all anew for every token
-        options : `rng`, `temperature`, `top_k`, `top_p` of `sample`; `width`,
-            `length_penalty`, `early_stopping` of `beam_search`
+        options : of `sample` `rng`, which must be given, `temperature`, `top_k`,
+            `top_p`; of `beam_search` `width`, which must be given, `length_penalty`,
+            `early_stopping`
 
         Returns
         -------
-        The new tokens and their scores, as the search returns them.
+        The new tokens, without the prompt, and their scores: (B, n) and (B,), or of
+        "beam" (B, width, n) and (B, width).
+
+        Raises
+        ------
+        ValueError, TypeError
+            As the search; there is no head, or there are not enough positions.
         """
         one_of("method", method, SEARCHES)
         search, known = SEARCHES[method]
         if strange := sorted(set(options) - set(known)):
-            raise TypeError(
-                f"{method} must have no options but {', '.join(known) or 'none'}, "
-                f"got {strange[0]}"
-            )
+            listed = ", ".join(known) or "no options"
+            raise TypeError(f"method={method!r} takes {listed}, got {strange[0]}")
+        if known and known[0] not in options:
+            raise TypeError(f"{known[0]} must be given where method is {method!r}")
         whole("max_len", max_len, 1)
         step, start = continuing(self, ids, max_len, attention_mask, cache)
         return search(step, start, eos, max_len=max_len, **options)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from seqlib._check import shapes
+
 Functions = tuple[Callable, Callable]
 
 
@@ -126,6 +128,7 @@ def real(name: str, mask: Any, ids: Any) -> Tensor | None:
         return None
     if not isinstance(mask, Tensor):
         raise TypeError(f"{name} must be a tensor, got {type(mask).__name__}")
+    shapes(ids=(ids, "...", "int"))
     if mask.shape != ids.shape:
         raise ValueError(
             f"{name} must have shape {tuple(ids.shape)}, as ids, "

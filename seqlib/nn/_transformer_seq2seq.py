@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqlib._check import in_range, one_of, shapes, whole
+from seqlib._check import one_of, whole
 from seqlib.decode import beam_search
 from seqlib.nn._by_hand import by_hand, chance
+from seqlib.nn._pair import real
 from seqlib.nn._parameters import parameters_of
 from seqlib.nn._transformer_layers import (
     TransformerDecoderLayer,
@@ -155,8 +156,10 @@ class Seq2SeqTransformer(torch.nn.Module):
         ValueError or TypeError where one of them does not fit.
         """
         masks: dict[str, Any] = {
-            "key_mask": _real("attention_mask", attention_mask),
-            "decoder_key_mask": _real("decoder_attention_mask", decoder_attention_mask),
+            "key_mask": real("attention_mask", attention_mask, ids),
+            "decoder_key_mask": real(
+                "decoder_attention_mask", decoder_attention_mask, decoder_ids
+            ),
         }
         more = {**self.options, **chance(self, self.dropout)}
 
@@ -178,9 +181,9 @@ class Seq2SeqTransformer(torch.nn.Module):
         Shapes: as for `forward`. Errors: an argument does not fit.
         """
         whole("token", token, 0, self.vocab_size - 1)
-        mask, params = _real("attention_mask", attention_mask), self._params()
+        mask, params = real("attention_mask", attention_mask, ids), self._params()
         state = seq2seq_transformer_start(ids, params, key_mask=mask, **self.options)
-        return state, torch.full_like(ids[:, 0], token)
+        return state, torch.full_like(ids[:, 0], token, dtype=torch.int64)
 
     @torch.no_grad()
     def step(self, state: Any, token: Tensor) -> tuple[Tensor, Any]:
@@ -206,18 +209,25 @@ class Seq2SeqTransformer(torch.nn.Module):
 
         Shapes: ids and attention_mask (B, S); tokens (B, width, T), without the start
         token, and scores (B, width). Tokens in `suppress`, such as padding, are never
-        chosen. Errors: as `beam_search`; a token does not exist. Source: as there.
+        chosen. Errors: as `beam_search`; a token does not exist; max_len is more than
+        there are learned positions. Source: as there.
         """
-        never = torch.zeros(self.vocab_size, dtype=torch.bool, device=ids.device)
+        whole("start_token", start_token, 0, self.vocab_size - 1)
+        table = self._params().get("decoder.embed_positions.weight")
+        whole("max_len", max_len, 1, None if table is None else len(table))
+        if not isinstance(suppress, Sequence):
+            got = type(suppress).__name__
+            raise TypeError(f"suppress must be a sequence of tokens, got {got}")
         for token in suppress:
             whole("suppress", token, 0, self.vocab_size - 1)
-            never[token] = True
+        start = self.start(ids, start_token, attention_mask)
+        never = torch.zeros(self.vocab_size, dtype=torch.bool, device=ids.device)
+        never[list(suppress)] = True
 
         def step(state: Any, token: Tensor) -> tuple[Tensor, Any]:
             log_probs, state = self.step(state, token)
             return log_probs.masked_fill(never, -torch.inf), state
 
-        start = self.start(ids, start_token, attention_mask)
         options = length_penalty, early_stopping
         return beam_search(step, start, eos, width, max_len, *options)
 
@@ -251,12 +261,3 @@ def _side(
     if last_norm:
         side.norm = deepcopy(layer.norm1)
     return side
-
-
-def _real(name: str, mask: Any) -> Tensor | None:
-    """Turn a mask of Hugging Face's, 1 = real, into ours."""
-    if mask is None or getattr(mask, "dtype", None) == torch.bool:
-        return mask
-    shapes(**{name: (mask, "B T", "int")})
-    in_range(name, mask, 2)
-    return mask.bool()

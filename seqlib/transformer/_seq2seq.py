@@ -99,11 +99,11 @@ def seq2seq_transformer(
     check_ids(params, "decoder", *of_decoder, batch=ids)
     x, first = embed(ids, params, "encoder", form, options)
     own = stack(params, "encoder")
-    memory, second = encode(x, own, num_heads, None, key_mask, *options)
+    memory, second = encode(x, own, num_heads, (None, key_mask), options)
     y, third = embed(decoder_ids, params, "decoder", form, options)
     own = stack(params, "decoder")
     masks = causal_mask(decoder_ids.shape[1], like), decoder_key_mask, None, key_mask
-    h, fourth = decode(y, memory, own, num_heads, *masks, *options)
+    h, fourth = decode(y, memory, own, num_heads, masks, options)
     logits, last = project(h, params)
     return logits, (params, first, second, third, fourth, last)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from seqlib._arrays import Array, array_namespace
@@ -48,7 +49,7 @@ def seq2seq_transformer_start(
     form = Embedding(scale_embedding, layout)
     x, _ = embed(ids, params, "encoder", form, options)
     own = stack(params, "encoder")
-    memory, _ = encode(x, own, num_heads, None, key_mask, *options)
+    memory, _ = encode(x, own, num_heads, (None, key_mask), options)
     kept = []
     for layer in layers(stack(params, "decoder")):
         across = under("multihead_attn.", layer)
@@ -86,7 +87,7 @@ def seq2seq_transformer_step(
     for own, (k, v, *memory) in zip(layers_of, kept, strict=True):
         grown: list[Array] = []
         mine, across = (under(f"{n}.", own) for n in ATTENTIONS["decoder"])
-        parts = (
+        parts: tuple[Callable, ...] = (
             partial(_look, mine, num_heads, [k, v], grown),
             partial(_look_across, across, num_heads, memory, mask),
             partial(_feed, params=own, options=options),
@@ -108,7 +109,8 @@ def _look(
     for before, now in zip(past, new, strict=True):
         both = [now] if before is None else [before, now]
         grown.append(array_namespace(x).concat(both, axis=-2))
-    return look(q, *grown, None, own), None
+    k, v = grown
+    return look(q, k, v, None, own), None
 
 
 def _look_across(
@@ -116,7 +118,8 @@ def _look_across(
 ) -> tuple[Array, None]:
     """Attend to what is real of the memory, of which keys and values were kept."""
     (q,) = heads_of(x, own, num_heads, range(1))
-    return look(q, *memory, mask, own), None
+    k, v = memory
+    return look(q, k, v, mask, own), None
 
 
 def _check_state(

@@ -17,8 +17,10 @@ from seqlib.transformer._blocks import (
     encoder_block,
     encoder_block_backward,
 )
-from seqlib.transformer._checks import Params
+from seqlib.transformer._checks import Options, Params
 from seqlib.transformer._names import check_stack, layers, prefixed, under
+
+Masks = Any  # a tuple of them, in the order in which the blocks take them
 
 
 def transformer_encoder(
@@ -58,8 +60,8 @@ def transformer_encoder(
     The names are those of torch.nn.TransformerEncoder. Source: Vaswani et al. (2017).
     """
     check_stack(params, "encoder")
-    options = num_heads, mask, key_mask, norm_first, activation, eps, dropout, rng
-    return encode(x, params, *options)
+    options = Options(norm_first, activation, eps, dropout, rng)
+    return encode(x, params, num_heads, (mask, key_mask), options)
 
 
 def transformer_encoder_backward(
@@ -122,8 +124,8 @@ def transformer_decoder(
     """
     check_stack(params, "decoder")
     masks = mask, key_mask, memory_mask, memory_key_mask
-    options = norm_first, activation, eps, dropout, rng
-    return decode(x, memory, params, num_heads, *masks, *options)
+    options = Options(norm_first, activation, eps, dropout, rng)
+    return decode(x, memory, params, num_heads, masks, options)
 
 
 def transformer_decoder_backward(
@@ -200,13 +202,12 @@ def transformer(
     check_masks(src, (B, num_heads, S, S), src_mask, src_key_mask, "src_")
     check_masks(src, (B, num_heads, T, T), tgt_mask, tgt_key_mask, "tgt_")
     check_masks(src, (B, num_heads, T, S), memory_mask, memory_key_mask, "memory_")
-    options = norm_first, activation, eps, dropout, rng
-    masks: Any = src_mask, src_key_mask
-    own = under("encoder.", params)
-    memory, first = encode(src, own, num_heads, *masks, *options)
-    masks = tgt_mask, tgt_key_mask, memory_mask, memory_key_mask
-    own = under("decoder.", params)
-    out, second = decode(tgt, memory, own, num_heads, *masks, *options)
+    options = Options(norm_first, activation, eps, dropout, rng)
+    own, masks = under("encoder.", params), (src_mask, src_key_mask)
+    memory, first = encode(src, own, num_heads, masks, options)
+    own, of_memory = under("decoder.", params), (memory_mask, memory_key_mask)
+    masks = tgt_mask, tgt_key_mask
+    out, second = decode(tgt, memory, own, num_heads, (*masks, *of_memory), options)
     return out, (list(params), first, second)
 
 
@@ -225,25 +226,32 @@ def transformer_backward(dout: Array, cache: tuple) -> tuple:
     return dsrc, dtgt, grads, dsrc_mask, dtgt_mask, dmemory_mask
 
 
-def encode(x: Array, params: Params, *options: Any) -> tuple[Array, tuple]:
+def encode(
+    x: Array, params: Params, num_heads: int, masks: Masks, options: Options
+) -> tuple[Array, tuple]:
     """Do what `transformer_encoder` does, with params that have passed the check."""
     caches = []
     for own in layers(params):
-        x, cache = encoder_block(x, own, *options)
+        x, cache = encoder_block(x, own, num_heads, *masks, **options._asdict())
         caches.append(cache)
-    x, of_norm = last_norm(x, params, options[-3])
+    x, of_norm = last_norm(x, params, options.eps)
     return x, (list(params), caches, of_norm)
 
 
 def decode(
-    x: Array, memory: Array, params: Params, *options: Any
+    x: Array,
+    memory: Array,
+    params: Params,
+    num_heads: int,
+    masks: Masks,
+    options: Options,
 ) -> tuple[Array, tuple]:
     """Do what `transformer_decoder` does, with params that have passed the check."""
     caches = []
     for own in layers(params):
-        x, cache = decoder_block(x, memory, own, *options)
+        x, cache = decoder_block(x, memory, own, num_heads, *masks, **options._asdict())
         caches.append(cache)
-    x, of_norm = last_norm(x, params, options[-3])
+    x, of_norm = last_norm(x, params, options.eps)
     return x, (list(params), caches, of_norm)
 
 
