@@ -64,6 +64,7 @@ def all_close(ours, theirs):
         {"activation_function": "relu", "n_inner": 7, "layer_norm_epsilon": 0.1},
         {"tie_word_embeddings": False, "activation_function": "gelu"},
         {"n_head": 12, "activation_function": "gelu_pytorch_tanh"},
+        {"activation_function": "silu"},
     ],
 )
 def test_gpt2(kind, changes):
@@ -112,6 +113,12 @@ def test_bert(kind, changes):
     for model in (ours, theirs):  # their weights, and all of them
         model.count = sum(p.numel() for p in model.parameters())
     assert ours.count == theirs.count
+
+
+def test_a_bert_of_one_block_used_three_times():
+    theirs = bert()
+    theirs.encoder.layer[0] = theirs.encoder.layer[1] = theirs.encoder.layer[2]
+    all_close(from_hf(theirs)(IDS, REAL), theirs(IDS, REAL).to_tuple())
 
 
 def test_a_bert_without_a_pooler():
@@ -261,7 +268,7 @@ REFUSED = [
         "add_cross_attention must be False, got True",
     ),
     (
-        lambda: gpt2(activation_function="silu"),
+        lambda: gpt2(activation_function="mish"),
         "activation_function must be one of 'relu', 'gelu', 'gelu_new', ",
     ),
     (lambda: bert(hidden_act="relu"), "hidden_act must be one of 'gelu', 'gelu_new', "),

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-MODELS = ("MarianMTModel", "BartForConditionalGeneration")
-ACTIVATIONS = {  # Hugging Face's names, and ours
-    "relu": "relu",
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "silu": "silu",
-    "swish": "silu",
-}
+import torch
+
+from seqlib.interop._refuse import ACTIVATIONS, activation
+from seqlib.nn import Seq2SeqTransformer
+
 PARTS = {
     "self_attn": "self_attn",
     "encoder_attn": "multihead_attn",
@@ -25,7 +21,7 @@ NORMS = {
 }
 
 
-def convert(model: Any) -> Any:
+def convert(model: Any) -> Seq2SeqTransformer:
     """Return a `seqlib.nn.Seq2SeqTransformer` with the weights of Marian or BART.
 
     `model` is a MarianMTModel or a BartForConditionalGeneration, with its lm_head. The
@@ -34,17 +30,12 @@ def convert(model: Any) -> Any:
     bias of the logits. BART's two rows of positions before the first one, which it
     never reads, are left out. One rate of dropout is kept, `config.dropout`, and the
     embedding of padding learns as all others do, which there it does not. Errors: a
-    TypeError for other models, a ValueError for what ours has no place for. Sources:
-    Junczys-Dowmunt et al. (2018); Lewis et al. (2020).
+    ValueError for what ours has no place for. Sources: Junczys-Dowmunt et al. (2018);
+    Lewis et al. (2020).
     """
-    from seqlib.nn import Seq2SeqTransformer
-
-    if type(model).__name__ not in MODELS:
-        raise TypeError(
-            f"model must be a {' or a '.join(MODELS)}, got {type(model).__name__}"
-        )
     config, stacks = model.config, {s: getattr(model.model, s) for s in NORMS}
-    _check(config)
+    form = activation(config, "activation_function", ACTIVATIONS.values())
+    _check_sides(config)
     tokens = {side: stack.embed_tokens.weight for side, stack in stacks.items()}
     shared = tokens["encoder"] is tokens["decoder"]
     tied = model.lm_head.weight is tokens["decoder"]
@@ -60,7 +51,7 @@ def convert(model: Any) -> Any:
         config.decoder_layers,
         config.encoder_ffn_dim,
         config.dropout,
-        ACTIVATIONS[config.activation_function],
+        form,
         device=like.device,
         dtype=like.dtype,
         tgt_vocab_size=None if shared else like.shape[0],
@@ -90,8 +81,6 @@ def convert(model: Any) -> Any:
 
 def _stack(side: str, theirs: dict[str, Any], unread: int) -> dict[str, Any]:
     """Return the parameters of the encoder or decoder under our names."""
-    import torch
-
     ours, norms = {}, {n: f"norm{i}" for i, n in enumerate(NORMS[side], 1)}
     for name, p in theirs.items():
         if name.startswith("embed_tokens."):
@@ -112,8 +101,8 @@ def _stack(side: str, theirs: dict[str, Any], unread: int) -> dict[str, Any]:
     return ours
 
 
-def _check(config: Any) -> None:
-    """Raise a ValueError where the model has what ours has no place for."""
+def _check_sides(config: Any) -> None:
+    """Raise a ValueError where encoder and decoder differ in what ours has once."""
     for what in ("attention_heads", "ffn_dim"):
         of_encoder = getattr(config, f"encoder_{what}")
         of_decoder = getattr(config, f"decoder_{what}")
@@ -122,8 +111,3 @@ def _check(config: Any) -> None:
                 f"model must have the same {what} in encoder and decoder, "
                 f"got {of_encoder} and {of_decoder}"
             )
-    if config.activation_function not in ACTIVATIONS:
-        raise ValueError(
-            f"model must have an activation_function of {', '.join(ACTIVATIONS)}, "
-            f"got {config.activation_function!r}"
-        )

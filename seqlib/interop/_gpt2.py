@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from seqlib.interop._refuse import activation, filled, only
+from seqlib.interop._refuse import ACTIVATIONS, activation, filled, only
 from seqlib.nn import GPT, GPTConfig
 
 PARTS = {  # ours, theirs: Conv1D, whose weight stands on the other side
@@ -27,7 +27,7 @@ def convert(model: Any) -> GPT:
         reorder_and_upcast_attn=False,
         add_cross_attention=False,
     )
-    form = activation(c, "activation_function", ("relu", "gelu", "gelu_tanh"))
+    form = activation(c, "activation_function", ACTIVATIONS.values())
     core = getattr(model, "transformer", model)
     head = "none"
     if core is not model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ ACTIVATIONS = {  # theirs, and what it is called here
     "gelu_new": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
     "gelu_fast": "gelu_tanh",
+    "silu": "silu",
+    "swish": "silu",
 }
 
 
@@ -22,7 +25,7 @@ def only(config: Any, **wanted: Any) -> None:
             raise ValueError(f"{name} must be {value!r}, got {got!r}")
 
 
-def activation(config: Any, name: str, known: tuple[str, ...]) -> str:
+def activation(config: Any, name: str, known: Collection[str]) -> str:
     """Return our name of an activation, or raise a ValueError."""
     got = getattr(config, name)
     theirs = [t for t, ours in ACTIVATIONS.items() if ours in known]
