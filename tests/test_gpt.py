@@ -259,6 +259,17 @@ def test_a_past_never_changes():
         np.testing.assert_array_equal(a, copy)
 
 
+@pytest.mark.parametrize("which", ["keys", "values"])
+def test_a_past_may_be_given_other_keys_or_values(which):
+    _, params = make(np.random.default_rng(0), 5, 6, 2, 4, 3, 2)
+    _, past = gpt_step(np.array([[1, 2, 0], [3, 4, 4]]), params, 2)
+    past[which] = tuple(a[::-1, ...].copy() for a in past[which])
+    token = np.array([[2], [2]])
+    wanted, _ = gpt_step(token, params, 2, dict(past))  # which has no buffers
+    got, _ = gpt_step(token, params, 2, past)
+    close(got, wanted)
+
+
 def test_the_cache_is_not_copied_for_every_token():
     _, params = make(np.random.default_rng(0), 5, 64, 2, 4, 3, 2)
     past, rooms = None, set()

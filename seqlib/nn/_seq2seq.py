@@ -86,7 +86,11 @@ class EncoderDecoder(torch.nn.Module):
     def start(
         self, source: Tensor, sos: int, **masks: Tensor | None
     ) -> tuple[DecoderState, Tensor]:
-        """Return the `start` of `seqlib.decode`: the state before <sos>, and <sos>."""
+        """Return the `start` of `seqlib.decode`: the state before <sos>, and <sos>.
+
+        Like `step` it records gradients, for whoever learns through a search: others
+        search under `torch.no_grad()`.
+        """
         params = parameters_of(self)
         return self.functions[2](source, sos, params, **self.form._asdict(), **masks)
 

@@ -31,7 +31,13 @@ class Past(dict[str, Any]):
 
     def __init__(self, entries: dict[str, Any], room: Room) -> None:
         super().__init__(entries)
-        self.room = room
+        self.room, self.shown = room, (entries["keys"], entries["values"])
+
+    def own_room(self) -> Room | None:
+        """Return the buffers, unless keys or values have been replaced by others."""
+        keys, values = self.shown
+        same = self["keys"] is keys and self["values"] is values
+        return self.room if same else None
 
 
 class Room:
@@ -187,7 +193,7 @@ def _room(past: dict[str, Any] | None, x: Array, L: int, H: int, S: int) -> Room
     """
     xp, (B, _, E) = array_namespace(x), x.shape
     length = 0 if past is None else past["keys"][0].shape[2]
-    room = getattr(past, "room", None)
+    room = past.own_room() if isinstance(past, Past) else None
     if room and room.filled == length and room.keys[0].shape[2] >= S:
         return room
     shape, like = (B, H, 2 * S, E // H), {"dtype": x.dtype, "device": device(x)}
