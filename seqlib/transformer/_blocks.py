@@ -25,6 +25,7 @@ from seqlib.functional import (
 )
 from seqlib.masks import check_masks
 from seqlib.transformer._checks import ACTIVATIONS, Options, Params, check_block
+from seqlib.transformer._names import prefixed, under
 
 
 def encoder_block(
@@ -165,13 +166,11 @@ def _chain(
     caches = []
     for i, (name, (memory, mask, key_mask)) in enumerate(attentions.items(), 1):
         prefix = f"{name}."
-        some = {n: a for n, a in params.items() if n.startswith(prefix)}
-        own = {n.removeprefix(prefix): a for n, a in some.items()}
         look = partial(
             attend,
             key=memory,
             value=None,
-            params=own,
+            params=under(prefix, params),
             num_heads=num_heads,
             mask=mask,
             key_mask=key_mask,
@@ -194,7 +193,7 @@ def _chain_backward(dout: Array, cache: tuple) -> tuple[Array, list, Params]:
     for prefix, kept in caches[::-1]:
         dx, rest, of_norm = _add_backward(dx, kept, attend_backward, norm_first)
         dmemory, _, own, dmask = rest
-        grads |= of_norm | {prefix + name: g for name, g in own.items()}
+        grads |= of_norm | prefixed(prefix, own)
         beside.append((dmemory, dmask))
     return dx, beside[::-1], {name: grads[name] for name in params}
 

@@ -12,6 +12,7 @@ from seqlib._check import generator, number, one_of, shapes, whole
 from seqlib._multi_head import check_heads
 from seqlib.transformer._blocks import encoder_block, encoder_block_backward
 from seqlib.transformer._checks import ACTIVATIONS, Params, check_names
+from seqlib.transformer._names import prefixed, under
 
 Shapes = dict[str, tuple[int, ...]]
 BLOCK = {  # of the parameters of one block, with the names of torch.nn's layer
@@ -120,11 +121,6 @@ def depth(params: Params) -> int:
     return max((int(i) + 1 for i in numbers if i.isdigit()), default=1)
 
 
-def under(prefix: str, params: Params) -> Params:
-    """Return the parameters whose names start so, without the start."""
-    return {n[len(prefix) :]: a for n, a in params.items() if n.startswith(prefix)}
-
-
 def blocks_of(params: Params) -> list[Params]:
     """Return the parameters of each block."""
     return [under(f"blocks.{i}.", params) for i in range(depth(params))]
@@ -146,5 +142,5 @@ def run_blocks_backward(dout: Array, caches: list[tuple]) -> tuple[Array, Params
     grads: Params = {}
     for i in reversed(range(len(caches))):
         dout, own, _ = encoder_block_backward(dout, caches[i])
-        grads |= {f"blocks.{i}.{name}": g for name, g in own.items()}
+        grads |= prefixed(f"blocks.{i}.", own)
     return dout, grads
