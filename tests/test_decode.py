@@ -905,3 +905,16 @@ def test_numpy_alone_will_do():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("bits", [torch.bfloat16, torch.float16, torch.float32])
+def test_logarithms_of_few_bits_may_be_rough(bits):
+    V = 50257  # log(1 / V) in bfloat16 is 0.01 too large, and so is every one of them
+
+    def step(state, token):
+        return torch.zeros(len(token), V, dtype=bits).log_softmax(-1), state
+
+    start = (None, torch.tensor([0]))
+    assert greedy(step, start, None, 2)[0].tolist() == [[0, 0]]
+    with pytest.raises(ValueError, match="logarithms of probabilities"):
+        greedy(lambda s, t: (step(s, t)[0] + 0.1, s), start, None, 2)
