@@ -139,6 +139,7 @@ def prepare(home: Path, path: Path, tests: list[str]) -> None:
         "pytest_add_cli_args_test_selection": tests,
     }
     text = "[mutmut]\nuse_git_change_detection = false\n"
+    text += "timeout_multiplier = 3\ntimeout_constant = 2\n"
     for key, values in settings.items():
         text += f"{key} =\n" + "".join(f"    {value}\n" for value in values)
     (home / "setup.cfg").write_text(text)

@@ -85,7 +85,7 @@ def neighbours(tree: ast.Module) -> dict[str, set[str]]:
                 near.setdefault(short, set()).add(alias.name.rpartition(".")[2])
         else:
             names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
-            for name in names if isinstance(node, ast.Assign | ast.AugAssign) else ():
+            for name in () if isinstance(node, ast.Expr) else names:
                 near.setdefault(name, set()).update(inside(node))
     return near
 
