@@ -13,7 +13,7 @@ from seqlib.functional import embedding, gelu, layer_norm, linear
 from seqlib.masks import causal_mask
 from seqlib.transformer import _model
 from seqlib.transformer._checks import ACTIVATIONS, Params
-from seqlib.transformer._gpt import check_gpt, last_norm, output_weight
+from seqlib.transformer._gpt import check_gpt, last_norm, output_name
 
 NAMES = ("keys", "values", "key_mask", "following")
 
@@ -104,7 +104,7 @@ def gpt_step(
         buffers = room.keys[i], room.values[i]
         x = _block(x, block, buffers, (length, S), mask, activation, eps)
     x, _ = last_norm(x, params, eps)
-    out = linear(x, output_weight(params))[0] if head else x
+    out = linear(x, params[output_name(params)])[0] if head else x
     keys, values = (
         tuple(b[:, :, :S, :] for b in buffers) for buffers in (room.keys, room.values)
     )
