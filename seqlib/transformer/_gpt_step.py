@@ -12,16 +12,11 @@ from seqlib._check import in_range, shapes
 from seqlib.functional import embedding, linear
 from seqlib.masks import causal_mask
 from seqlib.transformer import _model
-<<<<<<< HEAD
-from seqlib.transformer._checks import ACTIVATIONS, Params
-from seqlib.transformer._gpt import check_gpt, last_norm, output_name
-=======
 from seqlib.transformer._blocks import _add, _feed
 from seqlib.transformer._checks import Options, Params
-from seqlib.transformer._gpt import check_gpt, last_norm, output_weight
+from seqlib.transformer._gpt import check_gpt, last_norm, output_name
 from seqlib.transformer._kept import heads_of, look
 from seqlib.transformer._names import under
->>>>>>> eyes1
 
 NAMES = ("keys", "values", "key_mask", "following")
 
