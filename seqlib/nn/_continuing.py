@@ -14,7 +14,7 @@ from seqlib.functional import linear, log_softmax
 from seqlib.nn._pair import real
 from seqlib.nn._parameters import parameters_of
 from seqlib.transformer import gpt, gpt_step, positions_from
-from seqlib.transformer._gpt import output_weight
+from seqlib.transformer._gpt import output_name
 
 # each with the names of its options, the first of which must be given
 SEARCHES: dict[str, tuple[Callable, tuple[str, ...]]] = {
@@ -84,7 +84,7 @@ def _without(
             places = positions_from(mask)
         more = {"key_mask": mask, "positions": places, "head": False, **options}
         hidden, _ = gpt(ids, params, **more)
-        logits, _ = linear(hidden[:, -1], output_weight(params))
+        logits, _ = linear(hidden[:, -1], params[output_name(params)])
         return log_softmax(logits)[0], (ids, mask)
 
     mask = None if key_mask is None else key_mask[:, :-1]

@@ -14,7 +14,7 @@ from seqlib.masks import causal_mask
 from seqlib.transformer import _model
 from seqlib.transformer._blocks import _add, _feed
 from seqlib.transformer._checks import Options, Params
-from seqlib.transformer._gpt import check_gpt, last_norm, output_weight
+from seqlib.transformer._gpt import check_gpt, last_norm, output_name
 from seqlib.transformer._kept import heads_of, look
 from seqlib.transformer._names import under
 
@@ -117,7 +117,7 @@ def gpt_step(
         feed = partial(_feed, params=block, options=options)
         x, _ = _add(x, feed, "norm2", block, options)
     x, _ = last_norm(x, params, eps)
-    out = linear(x, output_weight(params))[0] if head else x
+    out = linear(x, params[output_name(params)])[0] if head else x
     keys, values = (
         tuple(b[:, :, :S, :] for b in buffers) for buffers in (room.keys, room.values)
     )
