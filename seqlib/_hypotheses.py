@@ -114,7 +114,7 @@ def advance(
     if bool(xp.any(log_probs > 0.01)):
         raise ValueError(f"{_LOGARITHMS}, got {float(xp.max(log_probs)):.3g}")
     sums = xp.where(alive, xp.sum(xp.exp(log_probs), axis=-1), 0)
-    rough = 10 * float(xp.finfo(log_probs.dtype).eps)  # by so much a logarithm of -20 is off
+    rough = 10 * float(xp.finfo(log_probs.dtype).eps)  # an error in log p near -20
     if bool(xp.any(sums > 1.01 + rough)):
         much = f"a row whose probabilities sum to {float(xp.max(sums)):.3g}"
         raise ValueError(f"{_LOGARITHMS}, got {much}")
