@@ -90,10 +90,9 @@ def weigh_products_backward(
 ) -> tuple[Array, Array, Array, Array | None]:
     """Gradients of `weigh_products`: dq = de k, dk = de' q, dv and dmask; e = q k'."""
     q, k, v, mask, of_scores = cache
-    if of_scores is None:
-        p, of_softmax = _weights(q, k, mask)
-        of_scores = p, v, None, of_softmax
-    dscores, dv, dmask = weigh_backward(dout, dweights, of_scores)
+    dscores, dv, dmask = weigh_backward(  # the weights are gone when this is done
+        dout, dweights, _again(q, k, v, mask) if of_scores is None else of_scores
+    )
     return dscores @ k, dscores.mT @ q, dv, dmask
 
 
@@ -104,3 +103,9 @@ def _weights(q: Array, k: Array, mask: Array | None) -> tuple[Array, tuple]:
         if p is not None:
             return p, (p, added(mask))
     return masked_softmax(q @ k.mT, mask)
+
+
+def _again(q: Array, k: Array, v: Array, mask: Array | None) -> tuple:
+    """Return the cache of `weigh` anew."""
+    p, of_softmax = _weights(q, k, mask)
+    return p, v, None, of_softmax
