@@ -21,11 +21,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from turns import THREADS, compare, in_turns
-
 import torch
 from torch.nn.functional import cross_entropy, gelu
 from torch.profiler import ProfilerActivity, profile
+from turns import THREADS, compare, in_turns
 
 from seqlib.nn import GPT, GPTConfig
 
@@ -169,7 +168,9 @@ def training(V: int) -> None:
 
 def generating() -> None:
     """Print milliseconds a token, greedy from one token on, with the cache first."""
-    print(f"\n{'a generated token, batch of 1':42}{'with':>9}{'without':>9}{'ratio':>8}")
+    print(
+        f"\n{'a generated token, batch of 1':42}{'with':>9}{'without':>9}{'ratio':>8}"
+    )
     sizes = {"max_len": max(LENGTHS) + 1, "dropout": 0.0}
     model, first = GPT(replace(CONFIG, **sizes)), torch.zeros((1, 1), dtype=torch.int64)
     for length in LENGTHS:

@@ -131,7 +131,7 @@ def gpt(
     Sources: Radford et al. (2018, 2019); Press & Wolf (2017) for the tied output.
     """
     _model.check_options(activation, eps, dropout, rng)
-    n = check_gpt(ids, params, num_heads, key_mask, positions)
+    check_gpt(ids, params, num_heads, key_mask, positions)
     x, of_first = embed(ids, params, positions, dropout, rng)
     more = {"activation": activation, "eps": eps, "dropout": dropout, "rng": rng}
     mask = look_back(x, key_mask)  # once for all blocks

@@ -8,12 +8,13 @@ from array_api_compat import device, is_torch_array
 
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import in_range, shapes
-from seqlib._weigh import weigh
+from seqlib._weigh import weigh_products
 from seqlib.functional import embedding, gelu, layer_norm, linear
 from seqlib.masks import causal_mask
 from seqlib.transformer import _model
 from seqlib.transformer._checks import ACTIVATIONS, Params
 from seqlib.transformer._gpt import check_gpt, last_norm, output_name
+from seqlib.transformer._room import Pair, Room, room_for
 
 NAMES = ("keys", "values", "key_mask", "following")
 
@@ -21,21 +22,12 @@ NAMES = ("keys", "values", "key_mask", "following")
 class Past(dict[str, Any]):
     """A past that knows the buffers of which its keys and values are the first part.
 
-    Whoever continues the longest past in a buffer writes behind its end, which no past
-    shows; every other continuation copies. So no past ever changes, and a token costs
-    no copy of those before it. A copy of a past is a plain dict: it has no buffers.
+    A copy of a past is a plain dict: it has no buffers.
     """
 
     def __init__(self, entries: dict[str, Any], room: Room) -> None:
         super().__init__(entries)
         self.room = room
-
-
-class Room:
-    """Buffers (B, H, room, E/H) for keys and values of each block, filled in part."""
-
-    def __init__(self, keys: list[Array], values: list[Array]) -> None:
-        self.keys, self.values, self.filled = keys, values, 0
 
 
 def gpt_step(
@@ -98,16 +90,15 @@ def gpt_step(
         here = real[:, None, None, :]
         mask = here if mask is None else here & mask
     blocks = _model.blocks_of(params)
-    room = _room(past, x, len(blocks), num_heads, S)
-    room.filled = S
-    for i, block in enumerate(blocks):
-        buffers = room.keys[i], room.values[i]
-        x = _block(x, block, buffers, (length, S), mask, activation, eps)
+    kept: list[Pair | None] = [None] * len(blocks)
+    if past is not None:
+        kept = list(zip(past["keys"], past["values"], strict=True))
+    room = room_for(T, x, num_heads, kept, past)
+    for block, kv in zip(blocks, room.shown(), strict=True):
+        x = _block(x, block, kv, mask, activation, eps)
     x, _ = last_norm(x, params, eps)
     out = linear(x, params[output_name(params)])[0] if head else x
-    keys, values = (
-        tuple(b[:, :, :S, :] for b in buffers) for buffers in (room.keys, room.values)
-    )
+    keys, values = zip(*room.shown(), strict=True)
     entries = (keys, values, real, positions[:, -1] + 1)
     return out, Past(dict(zip(NAMES, entries, strict=True)), room)
 
@@ -172,44 +163,22 @@ def _extend(
     return xp.concat([before, new], axis=1)
 
 
-def _room(past: dict[str, Any] | None, x: Array, L: int, H: int, S: int) -> Room:
-    """Return buffers with room for S tokens, the past's own if nothing follows there.
-
-    Else copies, twice as long as needed: so all copies of a sequence together cost less
-    than two of it.
-    """
-    xp, (B, _, E) = array_namespace(x), x.shape
-    length = 0 if past is None else past["keys"][0].shape[2]
-    room = getattr(past, "room", None)
-    if room and room.filled == length and room.keys[0].shape[2] >= S:
-        return room
-    shape, like = (B, H, 2 * S, E // H), {"dtype": x.dtype, "device": device(x)}
-    room = Room(*([xp.empty(shape, **like) for _ in range(L)] for _ in NAMES[:2]))
-    if past is not None:
-        for i in range(L):
-            room.keys[i][:, :, :length, :] = past["keys"][i]
-            room.values[i][:, :, :length, :] = past["values"][i]
-    return room
-
-
 def _block(
     x: Array,
     params: Params,
-    buffers: tuple[Array, Array],
-    places: tuple[int, int],
+    kv: Pair,
     mask: Array | None,
     activation: str,
     eps: float,
 ) -> Array:
-    """Run one pre-norm block; its buffers receive the new keys and values."""
-    (keys, values), (begin, end) = buffers, places
-    xp, (B, T, E), H = array_namespace(x), x.shape, buffers[0].shape[1]
+    """Run one pre-norm block; the new keys and values are written at the end of kv."""
+    (keys, values), xp, (B, T, E) = kv, array_namespace(x), x.shape
+    H = keys.shape[1]
     y = _linear(_norm(x, params, "norm1", eps), params, "self_attn.in_proj", "_")
     parts = xp.permute_dims(xp.reshape(y, (B, T, 3, H, E // H)), (2, 0, 3, 1, 4))
-    q, keys[:, :, begin:end, :] = parts[0, ...], parts[1, ...]
-    values[:, :, begin:end, :] = parts[2, ...]
-    scores = (q * (E // H) ** -0.5) @ keys[:, :, :end, :].mT
-    heads, *_ = weigh(scores, values[:, :, :end, :], mask)
+    q, keys[:, :, -T:, :] = parts[0, ...], parts[1, ...]
+    values[:, :, -T:, :] = parts[2, ...]
+    heads, *_ = weigh_products(q * (E // H) ** -0.5, keys, values, mask)
     joined = xp.reshape(xp.permute_dims(heads, (0, 2, 1, 3)), (B, T, E))
     x = x + _linear(joined, params, "self_attn.out_proj")
     z = _linear(_norm(x, params, "norm2", eps), params, "linear1")

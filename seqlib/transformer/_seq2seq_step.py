@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from seqlib._arrays import Array, array_namespace
+from array_api_compat import is_torch_array
+
+from seqlib._arrays import Array
 from seqlib._check import in_range, shapes, whole
 from seqlib._multi_head import _join, _split
-from seqlib._weigh import weigh
+from seqlib._weigh import weigh_products
 from seqlib.functional import linear, log_softmax
 from seqlib.transformer._blocks import _add, _feed
 from seqlib.transformer._checks import Options, Params
 from seqlib.transformer._names import layers, under
+from seqlib.transformer._room import Pair, Room, room_for
 from seqlib.transformer._seq2seq import (
     Embedding,
     embed,
@@ -22,7 +25,14 @@ from seqlib.transformer._seq2seq import (
 from seqlib.transformer._seq2seq_checks import FIRST, check_ids, check_model
 from seqlib.transformer._stacks import encode, last_norm
 
-State = tuple  # (tokens so far, key_mask, a tuple of four arrays a layer)
+
+class State(tuple):
+    """(tokens so far, key_mask, four arrays a layer), and the buffers of the target's.
+
+    A copy of a state, as `take_rows` makes it, has no buffers.
+    """
+
+    room: Room | None = None
 
 
 def seq2seq_transformer_start(
@@ -55,7 +65,7 @@ def seq2seq_transformer_start(
         across = under("multihead_attn.", layer)
         both = (_project(memory, across, i, num_heads) for i in (1, 2))
         kept.append((None, None, *both))
-    return 0, key_mask, tuple(kept)
+    return State((0, key_mask, tuple(kept)))
 
 
 def seq2seq_transformer_step(
@@ -73,45 +83,49 @@ def seq2seq_transformer_step(
 
     log_probs are the last row of `log_softmax` of the logits that
     `seq2seq_transformer` gives for all tokens so far; but only the new token's query,
-    key and value are computed. Shapes: token (N,), log_probs (N, V); state is what
-    `seq2seq_transformer_start` or the last step returned, of N hypotheses. The other
-    arguments are those given to it. Errors: an argument does not fit.
+    key and value are computed. No gradient flows through log_probs. Shapes: token (N,),
+    log_probs (N, V); state is what `seq2seq_transformer_start` or the last step
+    returned, of N hypotheses, and stays as it is. The other arguments are those given
+    to it. Errors: an argument does not fit.
     """
     options = Options(norm_first, activation, eps, 0.0, None)
     check_model(params, num_heads, options, layout)
+    count = len(layers(stack(params, "decoder")))
+    t, key_mask, kept = _check_state(state, token, params, num_heads, count)
+    if is_torch_array(token):  # buffers are written in place, and autograd looks away
+        params = {name: a.detach() for name, a in params.items()}
+        kept = [[a if a is None else a.detach() for a in layer] for layer in kept]
     layers_of = layers(stack(params, "decoder"))
-    t, key_mask, kept = _check_state(state, token, params, num_heads, len(layers_of))
     form = Embedding(scale_embedding, layout)
     x, _ = embed(token[:, None], params, "decoder", form, options, t)  # (N, 1, E)
-    new = []
-    for own, (k, v, *memory) in zip(layers_of, kept, strict=True):
-        grown: list[Array] = []
-        look = partial(_look, under("self_attn.", own), num_heads, (k, v), grown)
+    targets = [layer[:2] if t else None for layer in kept]
+    memories = [layer[2:] for layer in kept]
+    room = room_for(1, x, num_heads, targets, state)
+    for own, target, memory in zip(layers_of, room.shown(), memories, strict=True):
+        look = partial(_look, under("self_attn.", own), num_heads, target)
         x, _ = _add(x, look, "norm1", own, options)
         across = under("multihead_attn.", own)
         look_across = partial(_look_across, across, num_heads, memory, key_mask)
         x, _ = _add(x, look_across, "norm2", own, options)
         x, _ = _add(x, lambda x, own=own: _feed(x, own, options), "norm3", own, options)
-        new.append((*grown, *memory))
     h, _ = last_norm(x, stack(params, "decoder"), eps)
     logits, _ = project(h[:, 0, :], params)
     log_probs, _ = log_softmax(logits)
-    return log_probs, (t + 1, key_mask, tuple(new))
+    both = zip(room.shown(), memories, strict=True)
+    after = State((t + 1, key_mask, tuple((*kv, *memory) for kv, memory in both)))
+    after.room = room
+    return log_probs, after
 
 
-def _look(
-    own: Params, num_heads: int, past: tuple, grown: list, x: Array
-) -> tuple[Array, None]:
-    """Attend to all positions so far; `grown` receives their keys and values."""
-    for i, before in enumerate(past, 1):
-        now = _project(x, own, i, num_heads)
-        both = [now] if before is None else [before, now]
-        grown.append(array_namespace(x).concat(both, axis=-2))
-    return _attend(x, grown, None, own, num_heads), None
+def _look(own: Params, num_heads: int, kv: Pair, x: Array) -> tuple[Array, None]:
+    """Write keys and values of x at the end of `kv`, and attend to all of them."""
+    for i, a in enumerate(kv, 1):
+        a[:, :, -1:, :] = _project(x, own, i, num_heads)
+    return _attend(x, kv, None, own, num_heads), None
 
 
 def _look_across(
-    own: Params, num_heads: int, memory: list, key_mask: Array | None, x: Array
+    own: Params, num_heads: int, memory: Pair, key_mask: Array | None, x: Array
 ) -> tuple[Array, None]:
     """Attend to what is real of the memory."""
     mask = None if key_mask is None else key_mask[:, None, None, :]
@@ -119,12 +133,12 @@ def _look_across(
 
 
 def _attend(
-    x: Array, kv: list, mask: Array | None, own: Params, num_heads: int
+    x: Array, kv: Pair, mask: Array | None, own: Params, num_heads: int
 ) -> Array:
     """Let the queries of x attend to keys and values (N, H, S, E/H)."""
     q = _project(x, own, 0, num_heads)
     k, v = kv
-    heads, *_ = weigh((q * q.shape[-1] ** -0.5) @ k.mT, v, mask)
+    heads, *_ = weigh_products(q * q.shape[-1] ** -0.5, k, v, mask)
     out, _ = linear(_join(heads), own["out_proj.weight"], own.get("out_proj.bias"))
     return out
 
