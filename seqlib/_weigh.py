@@ -80,9 +80,8 @@ def weigh_products(
     some are dropped, it makes them anew from q and k, which takes less time than room.
     """
     out, p, of_scores = _average(*_weights(q, k, mask), v, dropout, rng)
-    if not (keep or dropout) and _fused.fits(q, k, v):
-        of_scores = None
-    return out, p, (q, k, v, mask, of_scores)
+    anew = not (keep or dropout) and _fused.fits(q, k, v)
+    return out, p, (q, k, v, mask, None if anew else of_scores)
 
 
 def weigh_products_backward(
