@@ -58,7 +58,8 @@ def sentence_pairs(
     count : how many pairs
     rng : where the draws come from
     words : English words of a sentence, a number or a range (least, most), 3 to 60. A
-        length is drawn evenly, and reached or passed by a word or two
+        length is drawn evenly, then reached or passed by a word or two, so that few
+        sentences are of the least
     distinct : whether no English sentence may come twice, so that a part of the pairs
         can be held out; else the short ones come again and again
 
