@@ -37,6 +37,12 @@ def softmax_backward(dout: Array, p: Array, axis: int) -> Array:
     return _aten(p)._softmax_backward_data(dout, p, axis, p.dtype)
 
 
+def softmax_backward_(dout: Array, p: Array) -> Array:
+    """Return p * dout - p * sum(p * dout), last axis, in the place of dout."""
+    dout.mul_(p)
+    return dout.addcmul_(p, dout.sum(-1, keepdim=True), value=-1)
+
+
 def log_softmax_backward(dout: Array, out: Array, axis: int) -> Array:
     """Return dout - exp(out) * sum(dout): one pass for three, and a faster exp."""
     return _aten(out)._log_softmax_backward_data(dout, out, axis, out.dtype)
@@ -52,22 +58,30 @@ def cross_entropy_backward(
     return dlogits.mul_(dlosses).scatter_add_(-1, targets[..., None], (ε - 1) * dlosses)
 
 
-def masked_softmax(scores: Array, mask: Array | None = None) -> Array | None:
-    """Return softmax(scores + mask); None if a row is NaN, has inf, or allows no key.
+def masked_softmax(
+    scores: Array, mask: Array | None = None, own: bool = False
+) -> Array | None:
+    """Return softmax(scores + mask); None if that leaves a row of NaN.
 
     What comes out of such a row the formula says; so it does elsewhere than on the
     CPU, where looking at the rows would mean to wait for them. A mask of booleans
-    becomes numbers, 0 or -inf: to add them is five times as fast as to choose.
+    becomes numbers, 0 or -inf: to add them is five times as fast as to choose. Scores
+    that are the caller's own are lost: the result takes their place, since to be given
+    new memory of this size takes longer than to fill it.
     """
     if not scores.is_cpu:
         return None
+    xp, closed = array_namespace(scores), None
     if mask is not None:
         if not mask.is_floating_point():
-            zeros = array_namespace(mask).zeros_like(mask, dtype=scores.dtype)
+            closed = ~mask.any(-1, keepdim=True)
+            zeros = xp.zeros_like(mask, dtype=scores.dtype)
             mask = zeros.masked_fill_(~mask, -math.inf)
-        scores = scores + mask
-    finite = scores.amax(-1).isfinite().all()
-    return scores.softmax(-1) if bool(finite) else None
+        scores, own = scores.add_(mask) if own else scores + mask, True
+    p = xp.softmax(scores, -1, out=scores if own else None)
+    if closed is not None and bool(closed.any()):
+        p.masked_fill_(closed, 0)  # no key is allowed
+    return None if bool(p[..., 0].isnan().any()) else p  # one NaN, and all its row is
 
 
 def gelu(x: Array, approximate: str) -> Array:

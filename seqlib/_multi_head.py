@@ -7,7 +7,7 @@ from array_api_compat import device
 
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import generator, gradient, number, shapes, whole
-from seqlib._weigh import weigh, weigh_backward
+from seqlib._weigh import weigh_products, weigh_products_backward
 from seqlib.functional import linear, linear_backward
 from seqlib.masks import check_masks, sum_to
 
@@ -86,11 +86,12 @@ def multi_head_attention(
     q, k, v = (_split(a, num_heads) for a in (q, *memory))  # (B, H, T, E/H) ...
     merged = _merge(mask, key_mask, S, extra)
     q = q * (E // num_heads) ** -0.5
-    heads, weights, of_heads = weigh(q @ k.mT, v, merged, dropout, rng)
+    options = dropout, rng, return_weights
+    heads, weights, of_heads = weigh_products(q, k, v, merged, *options)
     W_o, b_o = params["out_proj.weight"], params.get("out_proj.bias")
     out, of_out = linear(_join(heads), W_o, b_o)
     kept = (num_heads, S, extra, None if mask is None else tuple(mask.shape))
-    cache = (params, q, k, of_in, of_heads, of_out, kept)
+    cache = (params, of_in, of_heads, of_out, kept)
     return (out, weights, cache) if return_weights else (out, cache)
 
 
@@ -116,18 +117,19 @@ def multi_head_attention_backward(
     ValueError, TypeError
         A gradient has not the shape, library or float type of what it belongs to.
     """
-    params, q, k, of_in, of_heads, of_out, kept = cache
+    params, of_in, of_heads, of_out, kept = cache
     num_heads, S, extra, shape = kept
+    q = of_heads[0]
     B, H, T, d = q.shape
     gradient("dout", dout, q, (B, T, H * d))
     if dweights is not None:
         gradient("dweights", dweights, q, (B, H, T, S + extra))
     xp = array_namespace(q)
     dheads, dW_o, db_o = linear_backward(dout, of_out)
-    back = weigh_backward(_split(dheads, num_heads), dweights, of_heads)
-    dscores, dv, dmask = back
-    dq = _join(dscores @ k) * d**-0.5
-    dmemory = [_join(dscores.mT @ q), _join(dv)]
+    dheads = _split(dheads, num_heads)
+    dq, dk, dv, dmask = weigh_products_backward(dheads, dweights, of_heads)
+    dq = _join(dq) * d**-0.5
+    dmemory = [_join(dk), _join(dv)]
     grads = {"out_proj.weight": dW_o, "out_proj.bias": db_o}
     if "bias_k" in params:
         for name, da in zip(("bias_k", "bias_v"), dmemory, strict=True):

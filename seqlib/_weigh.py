@@ -1,14 +1,15 @@
-"""The half that all forms of attention share: from scores to the average."""
+"""What forms of attention share: from scores to the average, and scores by products."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from seqlib import _fused
 from seqlib._arrays import Array
 from seqlib._check import gradient
 from seqlib.functional import dropout as drop
 from seqlib.functional import dropout_backward
-from seqlib.masks import masked_softmax, masked_softmax_backward
+from seqlib.masks import added, masked_softmax, masked_softmax_backward, sum_to
 
 
 def weigh(
@@ -23,7 +24,17 @@ def weigh(
     Shapes: scores (..., T, S), v (..., S, O), out (..., T, O). With dropout, weights
     are dropped, and p is what is left of them, as in torch.
     """
-    p, of_softmax = masked_softmax(scores, mask)
+    return _average(*masked_softmax(scores, mask), v, dropout, rng)
+
+
+def _average(
+    p: Array,
+    of_softmax: tuple,
+    v: Array,
+    dropout: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, Array, tuple]:
+    """Do what `weigh` does once there are weights."""
     dropped = None
     if dropout and rng is not None:
         p, dropped = drop(p, dropout, rng)
@@ -44,5 +55,52 @@ def weigh_backward(
     dp = dout @ v.mT
     dp = dp if dweights is None else dp + dweights
     dp = dp if dropped is None else dropout_backward(dp, dropped)
+    dv = p.mT @ dout
+    if _fused.fits(dp, p):  # dp is ours
+        p, shape = of_softmax
+        dscores = _fused.softmax_backward_(dp, p)
+        return dscores, dv, None if shape is None else sum_to(dscores, shape)
     dscores, dmask = masked_softmax_backward(dp, of_softmax)
-    return dscores, p.mT @ dout, dmask
+    return dscores, dv, dmask
+
+
+def weigh_products(
+    q: Array,
+    k: Array,
+    v: Array,
+    mask: Array | None = None,
+    dropout: float = 0.0,
+    rng: np.random.Generator | None = None,
+    keep: bool = False,
+) -> tuple[Array, Array, tuple]:
+    """Average the values by the scores q k'; else as `weigh`, and so is what returns.
+
+    Shapes: q (..., T, D), scaled already, k (..., S, D). The weights are most of what
+    the backward pass needs, T S for each head; on torch, unless told to `keep` them or
+    some are dropped, it makes them anew from q and k, which takes less time than room.
+    """
+    out, p, of_scores = _average(*_weights(q, k, mask), v, dropout, rng)
+    if not (keep or dropout) and _fused.fits(q, k, v):
+        of_scores = None
+    return out, p, (q, k, v, mask, of_scores)
+
+
+def weigh_products_backward(
+    dout: Array, dweights: Array | None, cache: tuple
+) -> tuple[Array, Array, Array, Array | None]:
+    """Gradients of `weigh_products`: dq = de k, dk = de' q, dv and dmask; e = q k'."""
+    q, k, v, mask, of_scores = cache
+    if of_scores is None:
+        p, of_softmax = _weights(q, k, mask)
+        of_scores = p, v, None, of_softmax
+    dscores, dv, dmask = weigh_backward(dout, dweights, of_scores)
+    return dscores @ k, dscores.mT @ q, dv, dmask
+
+
+def _weights(q: Array, k: Array, mask: Array | None) -> tuple[Array, tuple]:
+    """Return what `masked_softmax` does of q k', where it can in the scores' place."""
+    if _fused.fits(*((q, k) if mask is None else (q, k, mask))):
+        p = _fused.masked_softmax(q @ k.mT, mask, own=True)
+        if p is not None:
+            return p, (p, added(mask))
+    return masked_softmax(q @ k.mT, mask)

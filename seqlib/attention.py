@@ -13,7 +13,12 @@ from __future__ import annotations
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import gradient, number, shapes
 from seqlib._multi_head import multi_head_attention, multi_head_attention_backward
-from seqlib._weigh import weigh, weigh_backward
+from seqlib._weigh import (
+    weigh,
+    weigh_backward,
+    weigh_products,
+    weigh_products_backward,
+)
 from seqlib.functional import linear, linear_backward
 from seqlib.masks import (
     causal_mask,
@@ -189,7 +194,9 @@ def dot_attention(
     _check(q, k, v, mask, "D D")
     number("scale", scale, 0)
     scaled = q * scale  # smaller than the scores, and before they could overflow
-    return _finish(scaled @ k.mT, v, mask, (scaled, k, scale), return_weights)
+    out, p, cache = weigh_products(scaled, k, v, mask, keep=return_weights)
+    cache = (scale, cache)
+    return (out, p, cache) if return_weights else (out, cache)
 
 
 def dot_attention_backward(
@@ -200,9 +207,9 @@ def dot_attention_backward(
     dq = scale de k and dk = scale de' q, de being the gradient at the scores. Shapes:
     as for `additive_attention_backward`.
     """
-    dscores, dv, dmask = weigh_backward(dout, dweights, cache[1])
-    scaled, k, scale = cache[0]
-    return (dscores @ k) * scale, dscores.mT @ scaled, dv, dmask
+    scale, of_products = cache
+    dq, dk, dv, dmask = weigh_products_backward(dout, dweights, of_products)
+    return dq * scale, dk, dv, dmask
 
 
 def scaled_dot_product_attention(

@@ -60,11 +60,10 @@ def masked_softmax(scores: Array, mask: Array | None = None) -> tuple[Array, tup
     """
     shapes(scores=(scores, "... T S"))
     check_mask(mask, scores, tuple(scores.shape))
-    added = None if mask is None or _bool(mask) else tuple(mask.shape)
     given = (scores,) if mask is None else (scores, mask)
     p = _fused.masked_softmax(*given) if _fused.fits(*given) else None
     p = _masked_softmax(scores, mask) if p is None else p
-    return p, (p, added)
+    return p, (p, added(mask))
 
 
 def _masked_softmax(scores: Array, mask: Array | None) -> Array:
@@ -129,6 +128,11 @@ def check_masks(
     check_mask(mask, like, shape, f"{prefix}mask")
     of_keys = (key_mask, f"{B} {S}?", "bool")
     shapes(**{"the input": (like, "..."), f"{prefix}key_mask": of_keys})
+
+
+def added(mask: Array | None) -> tuple[int, ...] | None:
+    """Return the shape of a mask that is added, of floats: it receives a gradient."""
+    return None if mask is None or _bool(mask) else tuple(mask.shape)
 
 
 def sum_to(gradient: Array, shape: tuple[int, ...]) -> Array:

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from seqlib._check import number, one_of, whole
 from seqlib._multi_head import check_heads
+from seqlib.nn._blocks import run_blocks
 from seqlib.nn._continuing import SEARCHES, continuing
 from seqlib.nn._pair import draw, dropping, hold, real, run
-from seqlib.transformer import gpt, gpt_backward, gpt_shapes
+from seqlib.nn._parameters import parameters_of
+from seqlib.transformer import _gpt, gpt_shapes
 from seqlib.transformer._checks import ACTIVATIONS
 from seqlib.transformer._model import deviation
 
@@ -134,18 +136,24 @@ class GPT(torch.nn.Module):
     def _run(
         self, ids: Any, attention_mask: Any, position_ids: Any, head: bool
     ) -> Tensor:
-        options = {
-            "ids": ids,
-            "num_heads": self.config.num_heads,
-            "key_mask": real("attention_mask", attention_mask, ids),
-            "positions": position_ids,
-            "head": head,
-            "activation": self.config.activation,
-            "eps": self.config.eps,
-            **dropping(self, self.config.dropout),
-        }
-        params = dict(self.named_parameters())
-        (out,) = run((gpt, gpt_backward), self.backward, params, **options)
+        """Do what `gpt` does, each part a step of autograd.
+
+        So what a block kept is freed before the next one goes back.
+        """
+        c, mode = self.config, self.backward
+        key_mask = real("attention_mask", attention_mask, ids)
+        params = parameters_of(self)
+        _gpt.check_gpt(ids, params, c.num_heads, key_mask, position_ids)
+        dropout = dropping(self, c.dropout)
+        own = {name: params[name] for name in ("wte.weight", "wpe.weight")}
+        first = {"ids": ids, "positions": position_ids, **dropout}
+        (x,) = run((_gpt.embed, _gpt.embed_backward), mode, own, **first)
+        mask = _gpt.look_back(x, key_mask)
+        options = {"norm_first": True, "activation": c.activation, "eps": c.eps}
+        x = run_blocks(x, params, mode, c.num_heads, mask, **options, **dropout)
+        own = _gpt.of_output(params, head)
+        last = {"head": head, "eps": c.eps}
+        (out,) = run((_gpt.predict, _gpt.predict_backward), mode, own, {"x": x}, **last)
         return out
 
     @torch.no_grad()

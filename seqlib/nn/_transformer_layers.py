@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from seqlib._check import number, one_of, shapes, whole
 from seqlib.nn._attention import _check_mask, _for_us
 from seqlib.nn._by_hand import by_hand, chance
+from seqlib.nn._parameters import parameters_of
 from seqlib.transformer import (
     decoder_block,
     decoder_block_backward,
@@ -262,7 +263,7 @@ def run(
         "eps": layer.norm1.eps,
         **chance(layer, layer.dropout.p),
     }
-    params, n = dict(layer.named_parameters()), len(inputs)
+    params, n = parameters_of(layer), len(inputs)
 
     def forwards(*tensors: Any) -> tuple:
         heads = layer.self_attn.num_heads

@@ -131,26 +131,15 @@ def gpt(
     Sources: Radford et al. (2018, 2019); Press & Wolf (2017) for the tied output.
     """
     _model.check_options(activation, eps, dropout, rng)
-    n = check_gpt(ids, params, num_heads, key_mask, positions)
-    W_e, W_p = params["wte.weight"], params["wpe.weight"]
-    x, of_words = embedding(ids, W_e)
-    if positions is None:
-        x, of_positions = learned(x, W_p)
-    else:
-        p, of_positions = embedding(positions, W_p)
-        x = x + p
-    x, dropped = drop(x, dropout, rng) if dropout and rng else (x, None)
-    mask = causal_mask(n["T"], x)
-    if key_mask is not None:
-        mask = mask & key_mask[:, None, :]  # once for all blocks
+    check_gpt(ids, params, num_heads, key_mask, positions)
+    x, of_first = embed(ids, params, positions, dropout, rng)
     more = {"activation": activation, "eps": eps, "dropout": dropout, "rng": rng}
+    mask = look_back(x, key_mask)  # once for all blocks
     x, of_blocks = _model.run_blocks(
         x, params, num_heads, mask, norm_first=True, **more
     )
-    h, of_norm = last_norm(x, params, eps)
-    out, of_head = linear(h, output_weight(params)) if head else (h, None)
-    kept = positions is None, dropped
-    return out, (params, of_words, of_positions, kept, of_blocks, of_norm, of_head)
+    out, of_last = predict(x, params, head, eps)
+    return out, (params, of_first, of_blocks, of_last)
 
 
 def gpt_backward(dout: Array, cache: tuple) -> Params:
@@ -160,27 +149,69 @@ def gpt_backward(dout: Array, cache: tuple) -> Params:
     (B, T, V), or (B, T, E) without head. Errors: dout has not the shape, library or
     float type of the result.
     """
-    params, of_words, of_positions, kept, of_blocks, of_norm, of_head = cache
-    in_order, dropped = kept
-    dW = None
-    if of_head is not None:
-        dout, dW, _ = linear_backward(dout, of_head)
-    dx, dweight, dbias = layer_norm_backward(dout, of_norm)
-    dx, grads = _model.run_blocks_backward(dx, of_blocks)
+    params, of_first, of_blocks, of_last = cache
+    dx, grads = predict_backward(dout, of_last)
+    dx, of_params = _model.run_blocks_backward(dx, of_blocks)
+    grads |= of_params
+    for name, g in embed_backward(dx, of_first).items():
+        grads[name] = grads[name] + g if name in grads else g
+    if (own := "lm_head.weight") in params and own not in grads:
+        grads[own] = array_namespace(dx).zeros_like(params[own])
+    return {name: grads[name] for name in params}
+
+
+def embed(
+    ids: Array,
+    params: Params,
+    positions: Array | None = None,
+    dropout: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, tuple]:
+    """Make what goes into the first block, W_e[ids] + W_p, of checked arguments."""
+    x, of_words = embedding(ids, params["wte.weight"])
+    if positions is None:
+        x, of_positions = learned(x, params["wpe.weight"])
+    else:
+        p, of_positions = embedding(positions, params["wpe.weight"])
+        x = x + p
+    x, dropped = drop(x, dropout, rng) if dropout and rng else (x, None)
+    return x, (of_words, of_positions, positions is None, dropped)
+
+
+def embed_backward(dx: Array, cache: tuple) -> Params:
+    """Gradients of `embed`, those of its two parameters."""
+    of_words, of_positions, in_order, dropped = cache
     dx = dx if dropped is None else dropout_backward(dx, dropped)
     dW_e = embedding_backward(dx, of_words)
     if in_order:
         _, dW_p = learned_backward(dx, of_positions)
     else:
         dW_p = embedding_backward(dx, of_positions)
-    if dW is not None and "lm_head.weight" not in params:
-        dW_e += dW  # our own array, of which no one else knows
-    elif "lm_head.weight" in params:
-        zeros = array_namespace(dW_e).zeros_like
-        grads["lm_head.weight"] = zeros(dW_e) if dW is None else dW
-    grads |= {"wte.weight": dW_e, "wpe.weight": dW_p}
-    grads |= {"norm.weight": dweight, "norm.bias": dbias}
-    return {name: grads[name] for name in params}
+    return {"wte.weight": dW_e, "wpe.weight": dW_p}
+
+
+def look_back(x: Array, key_mask: Array | None) -> Array:
+    """Return the mask under which positions see themselves and what is real before."""
+    mask = causal_mask(x.shape[1], x)
+    return mask if key_mask is None else mask & key_mask[:, None, :]
+
+
+def predict(x: Array, params: Params, head: bool, eps: float) -> tuple[Array, tuple]:
+    """Make logits of what the last block gives, or without head its norm alone."""
+    h, of_norm = last_norm(x, params, eps)
+    out, of_head = linear(h, params[output_name(params)]) if head else (h, None)
+    return out, (list(of_output(params, head)), of_norm, of_head)
+
+
+def predict_backward(dout: Array, cache: tuple) -> tuple[Array, Params]:
+    """Gradients of `predict`: dx, and those of the parameters that it used."""
+    names, of_norm, of_head = cache
+    dW = None
+    if of_head is not None:
+        dout, dW, _ = linear_backward(dout, of_head)
+    dx, dweight, dbias = layer_norm_backward(dout, of_norm)
+    grads = {"norm.weight": dweight, "norm.bias": dbias}
+    return dx, {name: grads.get(name, dW) for name in names}
 
 
 def positions_from(key_mask: Array) -> Array:
@@ -227,7 +258,12 @@ def last_norm(x: Array, params: Params, eps: float) -> tuple[Array, tuple]:
     return layer_norm(x, weight, bias, eps)
 
 
-def output_weight(params: Params) -> Array:
-    """Return the weight of the logits: its own, or that of the tokens."""
-    own = params.get("lm_head.weight")
-    return params["wte.weight"] if own is None else own
+def of_output(params: Params, head: bool) -> Params:
+    """Return those of the parameters that `predict` uses."""
+    names = ["norm.weight", "norm.bias", *([output_name(params)] if head else [])]
+    return {name: params[name] for name in names if name in params}
+
+
+def output_name(params: Params) -> str:
+    """Return the name of the weight of the logits: its own, or that of the tokens."""
+    return "lm_head.weight" if "lm_head.weight" in params else "wte.weight"

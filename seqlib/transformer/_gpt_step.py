@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from array_api_compat import device, is_torch_array
 
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import in_range, shapes
-from seqlib._weigh import weigh
-from seqlib.functional import embedding, gelu, layer_norm, linear
+from seqlib.functional import embedding, linear
 from seqlib.masks import causal_mask
 from seqlib.transformer import _model
-from seqlib.transformer._checks import ACTIVATIONS, Params
-from seqlib.transformer._gpt import check_gpt, last_norm, output_weight
+from seqlib.transformer._blocks import _add, _feed
+from seqlib.transformer._checks import Options, Params
+from seqlib.transformer._gpt import check_gpt, last_norm, output_name
+from seqlib.transformer._kept import heads_of, look
+from seqlib.transformer._names import under
 
 NAMES = ("keys", "values", "key_mask", "following")
 
@@ -97,14 +100,18 @@ def gpt_step(
     if real is not None:
         here = real[:, None, None, :]
         mask = here if mask is None else here & mask
+    options = Options(True, activation, eps, 0.0, None)  # pre-norm, nothing dropped
     blocks = _model.blocks_of(params)
     room = _room(past, x, len(blocks), num_heads, S)
     room.filled = S
     for i, block in enumerate(blocks):
-        buffers = room.keys[i], room.values[i]
-        x = _block(x, block, buffers, (length, S), mask, activation, eps)
+        own, buffers = under("self_attn.", block), (room.keys[i], room.values[i])
+        attend = partial(_look, own=own, buffers=buffers, places=(length, S), mask=mask)
+        x, _ = _add(x, attend, "norm1", block, options)
+        feed = partial(_feed, params=block, options=options)
+        x, _ = _add(x, feed, "norm2", block, options)
     x, _ = last_norm(x, params, eps)
-    out = linear(x, output_weight(params))[0] if head else x
+    out = linear(x, params[output_name(params)])[0] if head else x
     keys, values = (
         tuple(b[:, :, :S, :] for b in buffers) for buffers in (room.keys, room.values)
     )
@@ -192,37 +199,15 @@ def _room(past: dict[str, Any] | None, x: Array, L: int, H: int, S: int) -> Room
     return room
 
 
-def _block(
+def _look(
     x: Array,
-    params: Params,
+    own: Params,
     buffers: tuple[Array, Array],
     places: tuple[int, int],
     mask: Array | None,
-    activation: str,
-    eps: float,
-) -> Array:
-    """Run one pre-norm block; its buffers receive the new keys and values."""
+) -> tuple[Array, None]:
+    """Attend to all tokens so far; the buffers receive the new keys and values."""
     (keys, values), (begin, end) = buffers, places
-    xp, (B, T, E), H = array_namespace(x), x.shape, buffers[0].shape[1]
-    y = _linear(_norm(x, params, "norm1", eps), params, "self_attn.in_proj", "_")
-    parts = xp.permute_dims(xp.reshape(y, (B, T, 3, H, E // H)), (2, 0, 3, 1, 4))
-    q, keys[:, :, begin:end, :] = parts[0, ...], parts[1, ...]
-    values[:, :, begin:end, :] = parts[2, ...]
-    scores = (q * (E // H) ** -0.5) @ keys[:, :, :end, :].mT
-    heads, *_ = weigh(scores, values[:, :, :end, :], mask)
-    joined = xp.reshape(xp.permute_dims(heads, (0, 2, 1, 3)), (B, T, E))
-    x = x + _linear(joined, params, "self_attn.out_proj")
-    z = _linear(_norm(x, params, "norm2", eps), params, "linear1")
-    form = ACTIVATIONS[activation]
-    h = xp.where(z > 0, z, xp.zeros_like(z)) if form is None else gelu(z, form)[0]
-    return x + _linear(h, params, "linear2")
-
-
-def _norm(x: Array, params: Params, name: str, eps: float) -> Array:
-    weight, bias = params[f"{name}.weight"], params.get(f"{name}.bias")
-    bias = array_namespace(x).zeros_like(weight) if bias is None else bias
-    return layer_norm(x, weight, bias, eps)[0]
-
-
-def _linear(x: Array, params: Params, name: str, dot: str = ".") -> Array:
-    return linear(x, params[f"{name}{dot}weight"], params.get(f"{name}{dot}bias"))[0]
+    q, k, v = heads_of(x, own, keys.shape[1], range(3))
+    keys[:, :, begin:end, :], values[:, :, begin:end, :] = k, v
+    return look(q, keys[:, :, :end, :], values[:, :, :end, :], mask, own), None

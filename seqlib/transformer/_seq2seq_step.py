@@ -6,12 +6,11 @@ from functools import partial
 
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import in_range, shapes, whole
-from seqlib._multi_head import _join, _split
-from seqlib._weigh import weigh
-from seqlib.functional import linear, log_softmax
+from seqlib.functional import log_softmax
 from seqlib.transformer._blocks import _add, _feed
 from seqlib.transformer._checks import Options, Params
-from seqlib.transformer._names import layers, under
+from seqlib.transformer._kept import heads_of, look
+from seqlib.transformer._names import ATTENTIONS, layers, under
 from seqlib.transformer._seq2seq import (
     Embedding,
     embed,
@@ -53,8 +52,7 @@ def seq2seq_transformer_start(
     kept = []
     for layer in layers(stack(params, "decoder")):
         across = under("multihead_attn.", layer)
-        both = (_project(memory, across, i, num_heads) for i in (1, 2))
-        kept.append((None, None, *both))
+        kept.append((None, None, *heads_of(memory, across, num_heads, range(1, 3))))
     return 0, key_mask, tuple(kept)
 
 
@@ -83,15 +81,18 @@ def seq2seq_transformer_step(
     t, key_mask, kept = _check_state(state, token, params, num_heads, len(layers_of))
     form = Embedding(scale_embedding, layout)
     x, _ = embed(token[:, None], params, "decoder", form, options, t)  # (N, 1, E)
+    mask = None if key_mask is None else key_mask[:, None, None, :]
     new = []
     for own, (k, v, *memory) in zip(layers_of, kept, strict=True):
         grown: list[Array] = []
-        look = partial(_look, under("self_attn.", own), num_heads, (k, v), grown)
-        x, _ = _add(x, look, "norm1", own, options)
-        across = under("multihead_attn.", own)
-        look_across = partial(_look_across, across, num_heads, memory, key_mask)
-        x, _ = _add(x, look_across, "norm2", own, options)
-        x, _ = _add(x, lambda x, own=own: _feed(x, own, options), "norm3", own, options)
+        mine, across = (under(f"{n}.", own) for n in ATTENTIONS["decoder"])
+        parts = (
+            partial(_look, mine, num_heads, [k, v], grown),
+            partial(_look_across, across, num_heads, memory, mask),
+            partial(_feed, params=own, options=options),
+        )
+        for i, part in enumerate(parts, 1):
+            x, _ = _add(x, part, f"norm{i}", own, options)
         new.append((*grown, *memory))
     h, _ = last_norm(x, stack(params, "decoder"), eps)
     logits, _ = project(h[:, 0, :], params)
@@ -100,44 +101,22 @@ def seq2seq_transformer_step(
 
 
 def _look(
-    own: Params, num_heads: int, past: tuple, grown: list, x: Array
+    own: Params, num_heads: int, past: list, grown: list, x: Array
 ) -> tuple[Array, None]:
     """Attend to all positions so far; `grown` receives their keys and values."""
-    for i, before in enumerate(past, 1):
-        now = _project(x, own, i, num_heads)
+    q, *new = heads_of(x, own, num_heads, range(3))
+    for before, now in zip(past, new, strict=True):
         both = [now] if before is None else [before, now]
         grown.append(array_namespace(x).concat(both, axis=-2))
-    return _attend(x, grown, None, own, num_heads), None
+    return look(q, *grown, None, own), None
 
 
 def _look_across(
-    own: Params, num_heads: int, memory: list, key_mask: Array | None, x: Array
+    own: Params, num_heads: int, memory: list, mask: Array | None, x: Array
 ) -> tuple[Array, None]:
-    """Attend to what is real of the memory."""
-    mask = None if key_mask is None else key_mask[:, None, None, :]
-    return _attend(x, memory, mask, own, num_heads), None
-
-
-def _attend(
-    x: Array, kv: list, mask: Array | None, own: Params, num_heads: int
-) -> Array:
-    """Let the queries of x attend to keys and values (N, H, S, E/H)."""
-    q = _project(x, own, 0, num_heads)
-    k, v = kv
-    heads, *_ = weigh((q * q.shape[-1] ** -0.5) @ k.mT, v, mask)
-    out, _ = linear(_join(heads), own["out_proj.weight"], own.get("out_proj.bias"))
-    return out
-
-
-def _project(x: Array, own: Params, which: int, num_heads: int) -> Array:
-    """Return queries (0), keys (1) or values (2) of every head, (B, H, T, E/H)."""
-    E = x.shape[-1]
-    rows = slice(which * E, (which + 1) * E)
-    bias = own.get("in_proj_bias")
-    y, _ = linear(
-        x, own["in_proj_weight"][rows, :], None if bias is None else bias[rows]
-    )
-    return _split(y, num_heads)
+    """Attend to what is real of the memory, of which keys and values were kept."""
+    (q,) = heads_of(x, own, num_heads, range(1))
+    return look(q, *memory, mask, own), None
 
 
 def _check_state(
