@@ -84,8 +84,9 @@ def parity(n: int, kind: str = "threshold") -> Built:
 def polygon(vertices: np.ndarray, needed: int | None = None) -> Built:
     """Network that fires inside a convex polygon: a unit for each side, and their AND.
 
-    Each side's unit fires on the polygon's side of that side, the line included. With
-    `needed`, that many sides suffice: 4 of a pentagon's 5 make a five-pointed star.
+    Each side's unit fires on the polygon's side of that side, the line included (to
+    rounding). With `needed`, that many sides suffice: 4 of a pentagon's 5 make a
+    five-pointed star.
     Shapes: vertices (N, 2), floats, N >= 3, in either sense round; two layers, of N
     units and of 1. Errors: the polygon is not convex, needed is not from 1 to N.
     Source: Lippmann (1987).

@@ -104,8 +104,7 @@ def clip_by_norm(grads: Dict, max_norm: float) -> tuple[Dict, float]:
     """
     _check_dict("grads", grads)
     max_norm = _number("max_norm", max_norm)
-    parts = [float(array_namespace(g).sum(g * g)) for g in grads.values()]
-    norm = math.sqrt(sum(parts))
+    norm = math.hypot(*(_norm(g) for g in grads.values()))
     scale = max_norm / norm if norm > max_norm else 1.0
     return {name: g * scale for name, g in grads.items()}, norm
 
@@ -151,6 +150,16 @@ def _adam(
         m, v = m / (1 - β1**t), v / (1 - β2**t)
         moved[name] = W - lr * m / (xp.sqrt(v) + eps)
     return moved, out
+
+
+def _norm(g: Array) -> float:
+    """Return the root of the sum of squares, none of which may leave float32."""
+    xp = array_namespace(g)
+    top = float(xp.max(xp.abs(g)))
+    if not 0 < top < math.inf:
+        return top
+    scaled = g / top
+    return top * math.sqrt(float(xp.sum(scaled * scaled)))
 
 
 def _number(name: str, value: float) -> float:

@@ -80,6 +80,12 @@ def test_one_hot_is_a_row_of_the_identity(library):
     np.testing.assert_array_equal(np.asarray(hot), np.eye(3)[ids])
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+def test_one_hot_of_small_integers_and_many_classes(kind):
+    hot = one_hot(np.array([3, 100], kind), 300)
+    np.testing.assert_array_equal(hot, np.eye(300)[[3, 100]])
+
+
 def test_one_hot_takes_lists_and_a_type():
     assert one_hot([1, 0], 2, np.float32).dtype == np.float32
     assert one_hot(2, 3).tolist() == [0, 0, 1]
@@ -151,7 +157,7 @@ def test_reviews_mean_what_their_label_says():
         label: {w for r in reviews if r.label == label for w in r.words}
         for label in (0, 1)
     }
-    assert words[0] == words[1]  # the words alone tell nothing
+    assert words[0] == words[1]  # no word alone tells anything
 
 
 @pytest.mark.parametrize("between", [0, 2])

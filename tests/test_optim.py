@@ -111,6 +111,21 @@ def test_clip_by_norm_by_hand():
     assert (zero["a"] == 0).all()
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e-20, 1e20, 1e30])
+def test_clip_by_norm_of_what_float32_cannot_square(size):
+    grads = {"a": np.array([3.0, -4.0], "f4") * size, "b": np.full(2, 6, "f4") * size}
+    grads = {name: g.astype("f4") for name, g in grads.items()}
+    got, norm = optim.clip_by_norm(grads, size)
+    assert norm == pytest.approx(97**0.5 * size, rel=1e-6)
+    close(got["a"] / size, np.array([3.0, -4.0]) / 97**0.5, 1e-6)
+
+
+def test_clip_by_norm_says_what_is_not_finite():
+    for bad in (np.inf, np.nan):
+        _, norm = optim.clip_by_norm({"a": np.array([1.0, bad]), "b": np.ones(2)}, 1)
+        np.testing.assert_equal(norm, bad)
+
+
 @pytest.mark.referee("seqlib.optim.clip_by_value", by="numpy.clip")
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_clip_by_value(library):

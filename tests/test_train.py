@@ -764,6 +764,13 @@ def test_a_foreign_file_will_do(tmp_path):
     assert same(weights(model), weights(small(3)))
 
 
+@pytest.mark.parametrize("config", [{1: 2}, {"sizes": (3, 4)}])
+def test_a_config_comes_back_as_it_was_or_is_not_saved(config, tmp_path):
+    with pytest.raises(TypeError, match=r"config must be .* which JSON would make"):
+        train.save(small(), tmp_path / "m.safetensors", config)
+    assert not list(tmp_path.iterdir())
+
+
 def test_files_that_are_none(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no file .*none"):
         train.load(small(), tmp_path / "none")
@@ -1046,6 +1053,9 @@ def test_a_run_is_resumed_with_what_it_began_with():
         },
         "batch_size must be 8 as in the run to resume, got 4": {"batch_size": 4},
         r"lr must be \[0.001\] as in the run to resume, got \[0.1\]": {"lr": 0.1},
+        "validation must be None as in the run to resume, got some": {
+            "validation": (X, Y)
+        },
     }
     for sentence, changed in cases.items():
         with pytest.raises(ValueError, match=sentence):

@@ -31,8 +31,8 @@ def words(text):
 VERBS = words("am is are will ate read bought wrote looked went")
 
 
-def drawn(language, count=1500, seed=0, **bounds):
-    return sentence_pairs(language, count, np.random.default_rng(seed), **bounds)
+def drawn(language, count=1500, seed=0, **options):
+    return sentence_pairs(language, count, np.random.default_rng(seed), **options)
 
 
 def single(language, count=2000):
@@ -437,7 +437,7 @@ def test_both_ways_are_all_of_them():
     back = re.compile(r"\b(go|went|going) back (home|to the \w+|to \w+)")
     again = re.compile(r"\b(go|went|going) (home|to the \w+|to \w+) again")
     most = 0
-    for pair in drawn("spanish", 800, shortest=8, longest=24):
+    for pair in drawn("spanish", 800, words=(8, 24)):
         found = {" ".join(p.source) for p in both_ways(pair)}
         wanted, new = set(), {" ".join(pair.source)}
         while new:  # rewrite one place after the other until nothing is new
@@ -468,10 +468,11 @@ def said(pair):
     )
 
 
-@pytest.mark.parametrize(("shortest", "longest"), [(3, 3), (3, 12), (10, 10), (18, 40)])
+@pytest.mark.parametrize("words", [3, (3, 12), 10, (18, 40)])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_lengths_are_as_asked(language, shortest, longest):
-    pairs = drawn(language, 150, shortest=shortest, longest=longest)
+def test_lengths_are_as_asked(language, words):
+    pairs = drawn(language, 150, words=words)
+    shortest, longest = words if isinstance(words, tuple) else (words, words)
     lengths = [len(p.source) for p in pairs]
     assert min(lengths) >= shortest
     assert max(lengths) <= longest
@@ -495,23 +496,23 @@ def test_one_seed_one_corpus(language, digest):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_many_sentences_of_few_words(language):
-    pairs = drawn(language, 2000, shortest=8, longest=14)
+    pairs = drawn(language, 2000, words=(8, 14))
     assert len({tuple(p.source) for p in pairs}) > 1985
     for side in (0, 1):
         assert 90 < len({w for p in pairs for w in p[side]}) < 180
     # One English sentence has one translation, and each language is written alike.
     translations = {}
-    for source, target, _ in drawn(language, 3000, shortest=3, longest=6):
+    for source, target, _ in drawn(language, 3000, words=(3, 6)):
         assert translations.setdefault(tuple(source), target) == target
 
 
 def test_distinct_sentences_and_the_end_of_them():
-    pairs = drawn("german", 2000, shortest=3, longest=7, distinct=True)
+    pairs = drawn("german", 2000, words=(3, 7), distinct=True)
     assert len({tuple(p.source) for p in pairs}) == 2000
-    again = {tuple(p.source) for p in drawn("german", 2000, shortest=3, longest=7)}
+    again = {tuple(p.source) for p in drawn("german", 2000, words=(3, 7))}
     assert len(again) < 1900
     with pytest.raises(ValueError, match=r"count must be about \d at most, for there"):
-        drawn("german", 1000, shortest=3, longest=3, distinct=True)
+        drawn("german", 1000, words=(3, 3), distinct=True)
 
 
 @pytest.mark.parametrize(
@@ -522,9 +523,9 @@ def test_distinct_sentences_and_the_end_of_them():
             "language must be one of 'german', 'hindi', 'spanish'",
         ),
         ({"count": 0}, "count must be at least 1, got 0"),
-        ({"shortest": 2}, "shortest must be at least 3, got 2"),
-        ({"longest": 2}, "longest must be at least 3, got 2"),
-        ({"longest": 61}, "longest must be at most 60, got 61"),
+        ({"words": (2, 9)}, "words must be at least 3 and at most 60, got 2"),
+        ({"words": (9, 8)}, r"words must be \(least, most\), least first, got \(9, 8"),
+        ({"words": 61}, "words must be at least 3 and at most 60, got 61"),
     ],
 )
 def test_sentence_pairs_explain(change, sentence):

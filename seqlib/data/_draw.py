@@ -27,9 +27,3 @@ def positive(count: int, rng: np.random.Generator) -> int:
     whole("count", count, 1)
     generator("rng", rng)
     return count
-
-
-def span(low: int, high: int, least: int) -> None:
-    """Check the bounds of a length, named `shortest` and `longest` by all corpora."""
-    whole("shortest", shortest := low, least)
-    whole("longest", high, shortest)

@@ -8,7 +8,8 @@ import numpy as np
 
 from seqlib._check import whole
 
-from ._draw import pick, positive, span
+from ._draw import pick, positive
+from ._ranges import Span, span
 
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 BRACKETS = "()[]{}"
@@ -59,11 +60,10 @@ def nesting(text: str) -> int:
 def bracket_programs(
     count: int,
     rng: np.random.Generator,
-    shortest: int = 20,
-    longest: int = 40,
+    length: Span = (20, 40),
     deepest: int = 4,
 ) -> list[Program]:
-    """Draw programs such as `main(){if(x){a[d]=f(n);}}`, half of them spoilt.
+    """Draw programs such as `main(){if(x){a[b(n)]=d;}}`, half of them spoilt.
 
     A spoilt program differs from a balanced one by one bracket, which was deleted,
     inserted, replaced by another kind, or swapped with another bracket; whether the
@@ -74,22 +74,22 @@ def bracket_programs(
     ----------
     count : how many programs
     rng : where the draws come from
-    shortest, longest : bounds of the number of characters, at least 10; a length is
-        drawn evenly between them
+    length : characters of a program, a number or a range (least, most) from which each
+        is drawn evenly, at least 10
     deepest : how deep the brackets nest at most, at least 1
 
     Raises
     ------
     ValueError
-        A bound is too small, or `shortest` is greater than `longest`.
+        `length` is below 10, or no range; `deepest` is below 1.
     """
     positive(count, rng)
-    span(shortest, longest, LEAST)
+    ends = span("length", length, LEAST)
     whole("deepest", deepest, 1)
     programs = []
     for _ in range(count):
         label = int(rng.integers(2))
-        size = int(rng.integers(shortest, longest + 1))
+        size = int(rng.integers(ends[0], ends[1] + 1))
         if label:
             text = _program(size, deepest, rng)
             programs.append(Program(text, 1, nesting(text)))

@@ -71,7 +71,7 @@ class Captchas(NamedTuple):
 def digit_sequences(part: str = "train", by: str = "rows") -> DigitSequences:
     """Return scikit-learn's digits as sequences, for a network that reads.
 
-    `part` is "train" (1287 digits), "test" (510 by other hands) or "all". By "rows" a
+    `part` is "train" (1287 digits), "test" (510, of other sheets) or "all". By "rows" a
     digit is a sequence of 8 rows of 8 pixels, from the top, x (N, 8, 8), which is the
     image itself; by "pixels" it is a sequence of 64 single pixels, x (N, 64, 1).
 

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqlib._check import whole
-
 from ._draw import pick, positive
+from ._ranges import Span, span
 from .text import tokens
 
 # Each vowel as a letter of its own, and as a sign on a consonant. The e and o of names
@@ -131,7 +130,7 @@ WORD_VOWELS = ("a", "a", "aa", "i", "ee", "u", "oo", "e", "o", "ai")
 
 
 def transliterations(
-    count: int, rng: np.random.Generator, shortest: int = 2, longest: int = 4
+    count: int, rng: np.random.Generator, syllables: Span = (2, 4)
 ) -> list[Transliteration]:
     """Draw words that sound like names, in Latin letters and in Malayalam script.
 
@@ -139,21 +138,20 @@ def transliterations(
     ----------
     count : how many words
     rng : where the draws come from
-    shortest, longest : bounds of the number of syllables, at least 1
+    syllables : of a word, a number or a range (least, most), at least 1
 
     Raises
     ------
     ValueError
-        `shortest` is below 1, or greater than `longest`.
+        `syllables` is below 1, or no range.
     """
     positive(count, rng)
-    whole("shortest", shortest, 1)
-    whole("longest", longest, shortest)
+    ends = span("syllables", syllables, 1)
     words = []
     for _ in range(count):
         latin = "" if rng.integers(4) == 0 else pick(rng, STARTS)
         latin += pick(rng, WORD_VOWELS)
-        for _ in range(int(rng.integers(shortest, longest + 1)) - 1):
+        for _ in range(int(rng.integers(ends[0], ends[1] + 1)) - 1):
             latin += pick(rng, MIDDLES) + pick(rng, WORD_VOWELS)
         latin += pick(rng, ENDINGS)
         words.append(Transliteration(latin, to_malayalam(latin)))

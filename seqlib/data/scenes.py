@@ -8,7 +8,7 @@ import numpy as np
 
 from seqlib._check import whole
 
-from ._draw import positive
+from ._draw import pick, positive
 from ._ranges import Span, span
 from ._shapes import OUTLINES, coverage
 
@@ -127,11 +127,7 @@ def _caption(
 
 def _looks(rng: np.random.Generator) -> tuple[str, str, str]:
     """Draw how a thing looks."""
-    size, colour, shape = (
-        options[rng.integers(len(options))]
-        for options in (tuple(SIZES), tuple(COLOURS), SHAPES)
-    )
-    return size, colour, shape
+    return pick(rng, tuple(SIZES)), pick(rng, tuple(COLOURS)), pick(rng, SHAPES)
 
 
 def _single(size: int, rng: np.random.Generator) -> tuple[tuple[Thing, ...], tuple]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._draw import positive
+from ._draw import pick, positive, shuffled
 
 PRAISE = ("good", "great", "clever", "funny")
 BLAME = ("bad", "dull", "clumsy", "boring")
@@ -47,7 +47,7 @@ def film_reviews(count: int, rng: np.random.Generator) -> list[Review]:
     reviews = []
     for _ in range(positive(count, rng)):
         label = int(rng.integers(2))
-        words = ["the", str(rng.choice(SUBJECTS)), "is", *_statement(label, rng)]
+        words = ["the", pick(rng, SUBJECTS), "is", *_statement(label, rng)]
         if rng.integers(2):
             words += [",", "it", "is", *_statement(label, rng)]
         reviews.append(Review(words, label))
@@ -56,7 +56,7 @@ def film_reviews(count: int, rng: np.random.Generator) -> list[Review]:
 
 def _statement(label: int, rng: np.random.Generator) -> list[str]:
     turned = int(rng.integers(2))
-    adjective = str(rng.choice(PRAISE if label != turned else BLAME))
+    adjective = pick(rng, PRAISE if label != turned else BLAME)
     return ["not", adjective] if turned else [adjective]
 
 
@@ -75,16 +75,13 @@ def missing_pronouns(
         raise ValueError(f"between must be 0 to {len(FILLERS)}, got {between}")
     texts = []
     for _ in range(positive(count, rng)):
-        answer = ("him", "her")[rng.integers(2)]
-        other = str(rng.choice(NAMES["him"] + NAMES["her"]))
-        name = str(rng.choice([n for n in NAMES[answer] if n != other]))
-        sides = [
-            str(rng.choice(CLUES)).format(name),
-            str(rng.choice(OTHERS)).format(other),
-        ]
+        answer = pick(rng, ("him", "her"))
+        other = pick(rng, NAMES["him"] + NAMES["her"])
+        name = pick(rng, [n for n in NAMES[answer] if n != other])
+        sides = [pick(rng, CLUES).format(name), pick(rng, OTHERS).format(other)]
         before, after = sides if rng.integers(2) else sides[::-1]
-        fill = [[str(f) for f in rng.permutation(FILLERS)[:between]] for _ in sides]
-        order = [before, *fill[0], str(rng.choice(GAPS)), *fill[1], after]
+        fill = [shuffled(rng, FILLERS)[:between] for _ in sides]
+        order = [before, *fill[0], pick(rng, GAPS), *fill[1], after]
         words = [*" . ".join(order).split(), "."]
         texts.append(Blank(words, words.index("___"), words.index(name), answer))
     return texts

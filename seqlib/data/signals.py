@@ -46,7 +46,7 @@ def keyword_recordings(
     the power of 64 samples under a Hann window every 32 samples, in decibels: 1 is a
     recording's strongest cell and 0 all that is 40 dB weaker, or more.
 
-    Errors: count below 1, frames below 16, snr no finite number, rng no generator.
+    Errors: count below 1, frames below 16, snr not from -100 to 100, rng no generator.
     """
     positive(count, rng)
     whole("frames", frames, LENGTH)

@@ -79,7 +79,7 @@ class Tagged(NamedTuple):
 def tagged_sentences(count: int, rng: np.random.Generator) -> list[Tagged]:
     """Draw sentences such as `the awesome movie can help a quiet bank`.
 
-    Five in six of them hold a word of two classes, and its neighbours decide: on the
+    Six in seven of them hold a word of two classes, and its neighbours decide: on the
     left (`the bank`, `they bank`), or only on the right (`her book`, `i see her`; `the
     light lamp`, `the light helps`). Verbs agree with their subject. The classes are
     those of TAGS; AMBIGUOUS lists the words of two.

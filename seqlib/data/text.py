@@ -94,7 +94,7 @@ def one_hot(ids: Array, size: int, dtype: Any = None) -> Array:
         raise TypeError(f"ids must hold integers, got {ids.dtype}")
     if bool(xp.any((ids < 0) | (ids >= size))):
         raise ValueError(f"ids must be 0 to {size - 1}, got {_outside(ids, size)}")
-    places = xp.arange(size, dtype=ids.dtype, device=device(ids))
+    places = xp.arange(size, dtype=xp.int64, device=device(ids))
     return xp.astype(ids[..., None] == places, dtype or xp.asarray(0.0).dtype)
 
 

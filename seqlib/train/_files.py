@@ -28,7 +28,7 @@ def save(model: torch.nn.Module, path: str | Path, config: Any = None) -> None:
         Weights tied to one another are stored once, and the file says which they are
     path : the file, an old one is replaced
     config : what is needed to make such a model again, e.g. a dict of sizes: numbers,
-        strings, lists and dicts of them. `read_config` and `load` return it
+        strings, lists and dicts of them. `read_config` and `load` return its equal
 
     Raises
     ------
@@ -43,6 +43,11 @@ def save(model: torch.nn.Module, path: str | Path, config: Any = None) -> None:
         raise TypeError(
             f"config must be numbers, strings, lists and dicts, got {error}"
         ) from None
+    if (back := json.loads(text)) != config:
+        raise TypeError(
+            "config must be numbers, strings, lists and dicts whose names are strings, "
+            f"got {config!r}, which JSON would make {back!r}"
+        )
     ties = _ties(tensors)
     kept = {name: tensors[name] for name in tensors if name not in ties}
     write(path, kept, {"config": text, "ties": json.dumps(ties)})

@@ -72,8 +72,8 @@ def fit(
     checkpoint : a file that keeps the run's state, written anew at each validation, or
         after each epoch without one, and at the end
     resume : a history, or such a file: the run goes on as if it had never stopped. Give
-        a model, an optimiser, a schedule and data made as they were at first; epochs
-        and steps count from the first start, so that more of them prolong a run
+        a model, an optimiser, a schedule, data and validation as they were at first;
+        epochs and steps count from the first start, so that more prolong a run
     progress : a bar, None for one only in a terminal or a notebook, where it leaves no
         trace in the stored output
 

@@ -118,6 +118,7 @@ class Loop:
             "batch_size": int(self.plan.batch_size),
             "schedule": schedule if self.by_torch else "a function or None",
             "optimiser": type(self.optimiser).__name__,
+            "validation": "None" if self.plan.validation is None else "some",
             "lr": None if self.by_torch else self.rates,
             "seed": type(self.rng.bit_generator).__name__,
         }

@@ -13,7 +13,7 @@ CALLS = {
     data.balanced: {"text": "f(a[0]);"},
     data.both_ways: {"pair": data.BACK_TO_ROME},
     data.bracket_programs: {
-        "count": 3, "rng": rng(), "shortest": 12, "longest": 30, "deepest": 3,
+        "count": 3, "rng": rng(), "length": (12, 30), "deepest": 3,
     },
     data.daily_prices: {},
     data.dialogues: {"count": 3, "rng": rng()},
@@ -33,13 +33,13 @@ CALLS = {
     data.pad: {"sequences": [[1, 2, 3], [4]], "value": 9},
     data.python_source: {"name": "heapq"},
     data.sentence_pairs: {
-        "language": "german", "count": 3, "rng": rng(), "shortest": 4, "longest": 9,
+        "language": "german", "count": 3, "rng": rng(), "words": (4, 9),
         "distinct": True,
     },
     data.tagged_sentences: {"count": 3, "rng": rng()},
     data.to_malayalam: {"word": "INDIA"},
     data.tokens: {"text": "The film is not good, it's bad."},
-    data.transliterations: {"count": 3, "rng": rng(), "shortest": 1, "longest": 3},
+    data.transliterations: {"count": 3, "rng": rng(), "syllables": (1, 3)},
     data.turned: {"pair": data.ATE_AN_APPLE},
     data.two_fact_questions: {"count": 3, "rng": rng(), "sentences": 5},
 }  # fmt: skip

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlib._check import one_of
-from seqlib.data._draw import positive, span
+from seqlib.data._draw import positive
+from seqlib.data._ranges import Span, span
 
 from . import _english, _german, _hindi, _spanish
 from ._meaning import Clause, Leaf, Thing, core, extended, next_clause
@@ -40,8 +41,7 @@ def sentence_pairs(
     language: str,
     count: int,
     rng: np.random.Generator,
-    shortest: int = 3,
-    longest: int = 12,
+    words: Span = (3, 12),
     distinct: bool = False,
 ) -> list[Pair]:
     """Draw English sentences and their translations.
@@ -57,22 +57,21 @@ def sentence_pairs(
     language : "german", "hindi" (in Latin letters) or "spanish"
     count : how many pairs
     rng : where the draws come from
-    shortest, longest : bounds of the number of English words, 3 to 60; a length is
-        drawn evenly between them, and reached or passed by a word or two
+    words : English words of a sentence, a number or a range (least, most), 3 to 60. A
+        length is drawn evenly, then reached or passed by a word or two, so that few
+        sentences are of the least
     distinct : whether no English sentence may come twice, so that a part of the pairs
         can be held out; else the short ones come again and again
 
     Raises
     ------
     ValueError
-        The language is unknown, the bounds are not 3 <= shortest <= longest <= 60, or
-        there are too few distinct sentences of these lengths.
+        The language is unknown, `words` is not from 3 to 60 or no range, or there are
+        too few distinct sentences of these lengths.
     """
     one_of("language", language, LANGUAGES)
     positive(count, rng)
-    span(shortest, longest, 3)
-    if longest > LONGEST:
-        raise ValueError(f"longest must be at most {LONGEST}, got {longest}")
+    shortest, longest = span("words", words, 3, LONGEST)
     pairs: dict[object, Pair] = {}
     tries = 0
     while len(pairs) < count:
