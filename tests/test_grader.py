@@ -537,10 +537,16 @@ ATTACKS = {  # what is done to the grader, and a part of what it says
         "[os.dup2(os.open('/dev/zero', 0), fd) for fd in range(3, 9)]",
         "it ended the process",
     ),
-    "the grader stopped": ("os.kill(os.getppid(), 19)", "not permitted"),
-    "the first process killed": ("os.kill(1, 9)", "not permitted"),
-    "the grader's files": ("os.listdir(f'/proc/{os.getppid()}/fd')", "Permission"),
-    "the first process's files": ("os.listdir('/proc/1/fd')", "Permission denied"),
+    "the grader stopped": ("os.kill(os.getppid(), 19)", ""),
+    "the first process killed": ("os.kill(1, 9)", ""),
+    "the grader's files": (
+        "open(f'/proc/{os.getppid()}/fd/3', 'wb').write(bytes(99))",
+        "raised",
+    ),
+    "the first process's files": (
+        "[open(f'/proc/1/fd/{n}', 'wb').write(bytes(99)) for n in range(9)]",
+        "raised",
+    ),
     "the grader's memory": ("open(f'/proc/{os.getppid()}/mem')", "Permission denied"),
     "ptrace": (
         "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
