@@ -36,7 +36,7 @@ def one(result: dict[str, Any], names: dict[str, Person] | None = None) -> bytes
 
 
 def _question(question: dict[str, Any], number: str) -> dict[str, Any]:
-    """Add what the exercise's description says: points of each aspect, right ones too."""
+    """Add what its description says: points of each aspect, also the right ones."""
     known = chapter(int(number)) if int(number) in CHAPTERS else {}
     marks = dict(known[question["id"]].marks) if question["id"] in known else {}
     losses = {loss["aspect"]: loss for loss in question["losses"]}
@@ -47,7 +47,10 @@ def _question(question: dict[str, Any], number: str) -> dict[str, Any]:
     aspects = [
         {"name": a, "points": marks[a] * (a in right), "of": marks[a]} for a in marks
     ]
-    return {**question, "aspects": aspects, "groups": _groups(question["losses"])}
+    hints = dict.fromkeys(loss["hint"] for loss in losses.values() if loss["hint"])
+    unearned = [a for a in marks if a not in losses and a not in right]
+    more = {"aspects": aspects, "hints": list(hints), "unearned": unearned}
+    return {**question, **more, "groups": _groups(question["losses"])}
 
 
 def _groups(losses: list[dict[str, Any]]) -> list[dict[str, Any]]:
