@@ -1,4 +1,4 @@
-"""What comes after the marks: tables, pages, the autograder, and the teacher's guide."""
+"""What comes after the marks: tables, pages, the autograder, the teacher's guide."""
 
 import csv
 import io

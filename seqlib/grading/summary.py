@@ -60,7 +60,7 @@ def _bars(points: Sequence[int], most: int) -> list[dict[str, Any]]:
     """Count marks in ranges of whole points; the last holds full marks."""
     width = -(-(most + 1) // BARS)
     starts = range(0, most + 1, width)
-    bars = []
+    bars: list[dict[str, Any]] = []
     for low in starts:
         high = min(low + width - 1, most)
         count = sum(low <= p <= high for p in points)
