@@ -326,6 +326,7 @@ def test_the_class_is_counted_and_nobody_named():
     assert "4 of 5 notebooks graded" in text
     assert "the mean is 4.0, the median 4.5" in text
     assert "6-8 One step back 2.0 of 4 50 %" in text
+    assert "6-1 One step back 2.0 of 3 50 %" in text
     assert "The root is missing. 1" in text
     assert "it raised ValueError 1" in text
     assert "the file is empty 1" in text
