@@ -537,10 +537,16 @@ ATTACKS = {  # what is done to the grader, and a part of what it says
         "[os.dup2(os.open('/dev/zero', 0), fd) for fd in range(3, 9)]",
         "it ended the process",
     ),
-    "the grader stopped": ("os.kill(os.getppid(), 19)", "not permitted"),
-    "the first process killed": ("os.kill(1, 9)", "not permitted"),
-    "the grader's files": ("os.listdir(f'/proc/{os.getppid()}/fd')", "Permission"),
-    "the first process's files": ("os.listdir('/proc/1/fd')", "Permission denied"),
+    "the grader stopped": ("os.kill(os.getppid(), 19)", ""),
+    "the first process killed": ("os.kill(1, 9)", ""),
+    "the grader's files": (
+        "open(f'/proc/{os.getppid()}/fd/3', 'wb').write(bytes(99))",
+        "raised",
+    ),
+    "the first process's files": (
+        "[open(f'/proc/1/fd/{n}', 'wb').write(bytes(99)) for n in range(9)]",
+        "raised",
+    ),
     "the grader's memory": ("open(f'/proc/{os.getppid()}/mem')", "Permission denied"),
     "ptrace": (
         "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
@@ -664,6 +670,60 @@ def test_memory_holds_nothing_of_the_student_before(marker):
     hidden = f"MARK = bytes({[c ^ 1 for c in mark]})"
     message = marker.mark("spy", handed_in(hidden, SCAN)).questions[0].message
     assert "found 1" in message, message  # the one that it looks for
+
+
+ASKING = {  # what a later question does with an earlier one's right function
+    "without end": ("steps_to_vanish", "while True: steps_to_vanish(np.eye(2), 1e-3)"),
+    "with too much": (
+        "step_backward",
+        "while True:\n    try: step_backward(*[np.ones((2000, 2000))] * 3)\n"
+        "    except ValueError: pass",
+    ),
+    "with nonsense": (
+        "step_backward",
+        "for args in ((), (1,), ('a', {}, None), ([[]],) * 9): \n"
+        "    try: step_backward(*args, dh=3)\n"
+        "    except ValueError: pass\n"
+        "step_backward.__closure__[0].cell_contents(65, {'name': 'check', 'args': 3})",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_an_earlier_right_function_is_no_way_to_stop_the_grader(marker, name):
+    function, body = ASKING[name]
+    lines = "".join(f"    {line}\n" for line in body.split("\n"))
+    later = f"def clip_by_norm(grads, max_norm):\n{lines}    return grads"
+    start = time.monotonic()
+    wrong = f"def {function}(*a): return 0"
+    questions = marker.mark("someone", handed_in(wrong, later)).questions
+    assert [q.points for q in questions if q.points] == [3]
+    assert time.monotonic() - start < 4 * 4 * SECONDS
+    assert marker.mark("next", SOLUTION).points == 38
+
+
+LARGE = {
+    "a long chain": "\n".join(f"a{i} = a{i - 1}" for i in range(1, 3000)),
+    "a very long line": "; ".join(f"a{i} = {i}" for i in range(3000)),
+    "deep brackets": "x = " + "(" * 5000 + ")" * 5000,
+    "a deep sum": "x = " + "+".join("1" for _ in range(50000)),
+    "many magics": "%time 1\n" * 20000,
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_cells_cost_nothing_else(marker, name):
+    start = time.monotonic()
+    result = marker.mark("someone", handed_in(LARGE[name], RIGHT))
+    assert result.points == 6
+    assert time.monotonic() - start < 4 * 4 * SECONDS
+
+
+def test_a_hundred_thousand_bad_cells_are_named_in_part(marker):
+    result = marker.mark("someone", handed_in(*["def oops(:"] * 30_000, RIGHT))
+    assert result.points == 6
+    assert len(result.notes) == reading.FAULTS + 1
+    assert result.notes[-1] == "so are 29980 more"
 
 
 def test_what_cannot_be_opened_is_its_own_state(tmp_path):

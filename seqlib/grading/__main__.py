@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from seqlib.grading.exercises import CHAPTERS
 from seqlib.grading.release import ReleaseError, release
@@ -30,12 +31,22 @@ def at_least_one(text: str) -> int:
     return int(text)
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in one sentence what is wrong, without the list of all words."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with a sentence."""
+        self.exit(2, f"{self.prog}: {message} (--help lists all words)\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the words that are understood."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="python -m seqlib.grading",
         description="Exercises: from the teacher's notebooks to the students', and "
-        "from what they hand in to marks.",
+        "from what they hand in to marks, feedback and a file for the school's "
+        "platform.",
+        epilog="COMMAND --help says more about one of them.",
     )
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
 
@@ -95,7 +106,75 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="stop where bubblewrap does not run, rather than warn",
     )
+    _add_reports(commands)
     return top
+
+
+def _add_reports(commands: Any) -> None:
+    """Add what comes after the marks."""
+    three = commands.add_parser(
+        "feedback",
+        help="write a page for each student",
+        description="Write one HTML page for each result: points, what was lost and "
+        "why, hints. The pages stand alone and need no network.",
+    )
+    four = commands.add_parser(
+        "summary",
+        help="write a page about the class",
+        description="Write one HTML page: the distribution of marks, each question's "
+        "mean, the most common mistakes, what could not be graded and why. No student "
+        "is named, unless there is --names.",
+    )
+    five = commands.add_parser(
+        "export",
+        help="print the marks for Canvas or Moodle",
+        description="Print the marks as CSV in the columns that Canvas or Moodle "
+        "import, or as JSON. What could not be graded stays empty, never 0, and is "
+        "listed on standard error.",
+    )
+    for one in (three, four, five):
+        one.add_argument("results", type=Path, help="the folder that `grade` wrote")
+        one.add_argument(
+            "--names",
+            type=Path,
+            metavar="CSV",
+            help="who handed in what: columns submission, student, id, email, and if "
+            "need be login, sis, section",
+        )
+    three.add_argument(
+        "--out", type=Path, required=True, metavar="PAGES", help="folder for the pages"
+    )
+    four.add_argument(
+        "--out", type=Path, required=True, metavar="HTML", help="where the page goes"
+    )
+    five.add_argument("--to", required=True, choices=("canvas", "moodle", "json"))
+    five.add_argument(
+        "--column",
+        default="",
+        metavar="TEXT",
+        help='Canvas\' name of the column, such as "Exercise 06 (4711)" for an '
+        "assignment that is there already",
+    )
+    six = commands.add_parser(
+        "gradescope",
+        help="make an autograder for Gradescope",
+        description="Write the zip file that Gradescope takes as an autograder. There "
+        "it calls this command again with --grade and --results.",
+    )
+    six.add_argument("exercise", type=exercise, metavar="NN", help="such as 06")
+    what = six.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", type=Path, metavar="ZIP", help="where the zip file goes")
+    what.add_argument(
+        "--grade", type=Path, metavar="FOLDER", help="grade the notebook in this folder"
+    )
+    six.add_argument(
+        "--wheel",
+        type=Path,
+        help="wheel of seqlib to put into the zip file (default: install the release)",
+    )
+    six.add_argument(
+        "--results", type=Path, metavar="JSON", help="where --grade puts results.json"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,7 +191,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"Nothing was written. {error}", file=sys.stderr)
             return 1
         return 0
-    return _grade(chosen)
+    if chosen.command == "grade":
+        return _grade(chosen)
+    from seqlib.grading.results import ReportError
+
+    try:
+        return _gradescope(chosen) if chosen.command == "gradescope" else _show(chosen)
+    except ReportError as error:
+        print(f"Nothing was written: {error}.", file=sys.stderr)
+        return 2
+    except OSError as error:
+        what = f"{error.filename or 'the result'}: {error.strerror or error}"
+        print(f"It could not be written: {what}.", file=sys.stderr)
+        return 1
+
+
+def _show(chosen: argparse.Namespace) -> int:
+    """Turn results into pages or a table."""
+    from seqlib.grading.batch import write_bytes
+    from seqlib.grading.results import read_names, read_results
+
+    results, names = read_results(chosen.results), read_names(chosen.names)
+    if chosen.command == "feedback":
+        from seqlib.grading.feedback import feedback
+
+        pages = list(feedback(results, chosen.out, names))
+        print(f"{len(pages)} pages in {chosen.out}")
+    elif chosen.command == "summary":
+        from seqlib.grading.summary import summary
+
+        write_bytes(chosen.out, summary(results, names if chosen.names else None))
+        print(f"{len(results)} results in {chosen.out}")
+    else:
+        from seqlib.grading.export import export
+
+        text, notes = export(results, chosen.to, names, chosen.column)
+        for note in notes:
+            print(f"{note}.", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+    return 0
+
+
+def _gradescope(chosen: argparse.Namespace) -> int:
+    """Write the autograder, or be it."""
+    from seqlib.grading import gradescope
+    from seqlib.grading.batch import write, write_bytes
+    from seqlib.grading.results import ReportError
+
+    if chosen.out:
+        write_bytes(chosen.out, gradescope.package(chosen.exercise, chosen.wheel))
+        print(f"Upload {chosen.out} to Gradescope as the autograder")
+        return 0
+    if not chosen.results:
+        raise ReportError("--grade needs --results, where results.json goes")
+    try:
+        result = gradescope.grade(chosen.grade, chosen.exercise)
+        write(chosen.results, gradescope.results(result))
+    except ReportError as error:
+        chosen.results.unlink(missing_ok=True)
+        print(f"This submission has no score: {error}.", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _grade(chosen: argparse.Namespace) -> int:

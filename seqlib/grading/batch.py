@@ -107,7 +107,7 @@ def find_submissions(
         if not path.name.startswith(".") and path.resolve() != own
     ]
     found = [
-        _in_folder(path, exercise) if path.is_dir() else Submission(path.stem, path)
+        in_folder(path, exercise) if path.is_dir() else Submission(path.stem, path)
         for path in entries
         if path.is_dir() or path.suffix == ".ipynb"
     ]
@@ -122,7 +122,8 @@ def find_submissions(
     return found
 
 
-def _in_folder(folder: Path, exercise: int) -> Submission:
+def in_folder(folder: Path, exercise: int) -> Submission:
+    """Return the one notebook of a student's folder, or why there is none to grade."""
     books = [
         path
         for path in sorted(folder.rglob("*.ipynb"))
@@ -184,19 +185,11 @@ class Batch:
 
     def path(self, name: str) -> Path:
         """Return where a submission's result stands."""
-        if len(os.fsencode(name)) > LONGEST:
-            digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
-            name = f"{name[: LONGEST // 8]}-{digest}"
-        return self.results / f"{name}.json"
+        return self.results / file_name(name, ".json")
 
     def job(self, submission: Submission) -> Job:
         """Read a submission: what there is to do."""
-        try:
-            data = _bytes(submission)
-        except OSError as error:
-            data, what = b"", f"it cannot be opened: {error.strerror or error}"
-            submission = submission._replace(path=None, reason=what)
-        return Job(submission, data, self.terms.key(data + submission.reason.encode()))
+        return job(submission, self.terms)
 
     def has(self, job: Job) -> bool:
         """Tell whether this very notebook has been graded under these terms."""
@@ -209,6 +202,14 @@ class Batch:
     def store(self, result: dict[str, Any]) -> None:
         """Write one result, whole or not at all."""
         write(self.path(result["submission"]), result)
+
+
+def file_name(name: str, suffix: str) -> str:
+    """Return a submission's name as that of a file, cut where it is too long."""
+    data = os.fsencode(name)
+    if len(data) <= LONGEST:
+        return name + suffix
+    return f"{name[: LONGEST // 8]}-{hashlib.sha256(data).hexdigest()[:16]}{suffix}"
 
 
 def _settings(path: Path) -> dict[str, int]:
@@ -225,6 +226,16 @@ def _settings(path: Path) -> dict[str, int]:
             "folder with --out"
         )
     return known
+
+
+def job(submission: Submission, terms: Terms) -> Job:
+    """Read a submission: what there is to do."""
+    try:
+        data = _bytes(submission)
+    except OSError as error:
+        data, what = b"", f"it cannot be opened: {error.strerror or error}"
+        submission = submission._replace(path=None, reason=what)
+    return Job(submission, data, terms.key(data + submission.reason.encode()))
 
 
 def _bytes(submission: Submission) -> bytes:
@@ -261,25 +272,43 @@ _LOCAL = threading.local()
 
 def grade_one(terms: Terms, job: Job, folder: str | None) -> dict[str, Any]:
     """Grade one submission in this process, whose sandboxes stay for the next."""
-    marker = getattr(_LOCAL, "marker", None)
-    if marker is None or _LOCAL.terms != terms:
-        if marker is not None:
-            marker.__exit__()
-        place = Path(folder) if folder else None
-        _LOCAL.marker = marker = Marker(
-            terms.exercise, terms.seed, terms.contained, terms.seconds, place
-        )
-        _LOCAL.terms = terms
     name, _, reason = job.submission
+    marker = _marker(terms, folder)
     if reason:
         return {**marker.failed(name, reason).as_json(), "key": job.key}
-    try:
-        result = marker.mark(name, job.data)
-    except Exception as error:  # one submission must not stop the others
-        text = clean(f"{type(error).__name__}: {error}", 200)
-        result = marker.failed(name, f"{FAULT}: {text}")
+    for _ in range(TRIES):
+        try:
+            result = marker.mark(name, job.data)
+            break
+        except Exception as error:  # one submission must not stop the others
+            text = clean(f"{type(error).__name__}: {error}", 200)
+            result = marker.failed(name, f"{FAULT}: {text}")
+            marker = _marker(terms, folder, new=True)
     again = result.state == "failed" and result.reason.startswith((FAULT, LOST))
     return {**result.as_json(), "key": "" if again else job.key}
+
+
+def _marker(terms: Terms, folder: str | None, new: bool = False) -> Marker:
+    """Return this thread's marker for these terms."""
+    marker = getattr(_LOCAL, "marker", None)
+    if marker is not None and (new or _LOCAL.terms != terms):
+        marker.__exit__()
+        marker = None
+    if marker is None:
+        place = Path(folder) if folder else None
+        marker = Marker(
+            terms.exercise, terms.seed, terms.contained, terms.seconds, place
+        )
+        _LOCAL.marker, _LOCAL.terms = marker, terms
+    return marker
+
+
+def end_markers() -> None:
+    """End what `grade_one` keeps for the next submission."""
+    marker = getattr(_LOCAL, "marker", None)
+    if marker is not None:
+        marker.__exit__()
+        _LOCAL.marker = None
 
 
 def grade(batch: Batch, jobs: Iterable[Job], workers: int) -> Iterator[str]:

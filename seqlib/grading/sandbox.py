@@ -335,6 +335,7 @@ def _folders(*paths: str) -> list[str]:
 def _system(root: bool) -> tuple[str, ...]:
     """Return bubblewrap's words for the system: what can be seen, and what not."""
     words = ["--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net"]
+    words += ["--as-pid-1"]  # no process of bubblewrap's own keeps our pipes open
     words += ["--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     if root:
         words += ["--cap-drop", "ALL"]

@@ -81,7 +81,7 @@ class Server:
             found = {"reason": "", "rows": rows, "faults": texts, "needs": needs}
             say(RESULT, found)
 
-        self.statements, found = [], {"reason": "it cannot be read: "}
+        found: dict[str, Any] = {"reason": "it cannot be read: "}
         try:
             for _, block in self.run(work, 10.0):
                 found = wire.loads(block)
