@@ -190,8 +190,8 @@ PARAMETERS = Exercise(
         "The biases are left out.": (
             lambda D, H, L, r, bias: count_parameters(D, H, L, r, False)
         ),
-        "A layer above the first reads both directions of the layer below it, so its "
-        "W_ih has directions * H columns: two directions more than double the numbers.": (
+        "A layer above the first reads all directions of the layer below it, so its "
+        "W_ih has directions * H columns, not H.": (
             lambda D, H, L, r, bias: _count(D, H, L, r, 2 * bias, above=H)
         ),
         "Only the first layer reads the D inputs; the others read states.": (
