@@ -173,16 +173,23 @@ def test_the_total_in_the_introduction():
         assert f"{points} points, about {minutes} minutes" in read(path).cells[0].source
 
 
-def test_fix_it_questions_show_their_fault():
-    """The broken function of 6-9 is in the bank, both faults recognised."""
-    notebook = read(FOLDER / "06-bptt.ipynb")
+@pytest.mark.parametrize(
+    ("name", "id", "hint"),
+    [
+        ("05-rnn", "5-4", "One array is still everything"),
+        ("06-bptt", "6-9", "Both faults are still there"),
+    ],
+)
+def test_fix_it_questions_show_their_fault(name, id, hint):
+    """The broken function is in the bank, all of its faults recognised."""
+    notebook = read(FOLDER / f"{name}.ipynb")
     (source,) = [c.source for c in code(notebook) if c.source.startswith("def broken(")]
     space: dict = {}
     exec("import numpy as np\n" + source, space)
     from seqlib.grading import CheckError, check
 
-    with pytest.raises(CheckError, match="Hint: Both faults are still there"):
-        check("6-9", space["broken"])
+    with pytest.raises(CheckError, match=f"Hint: {hint}"):
+        check(id, space["broken"])
 
 
 # release, when something is wrong -----------------------------------------------------

@@ -191,6 +191,116 @@ def test_a_check_is_quick(exercise):
 # the references are themselves checked against other code ---------------------------
 
 
+def torch_rnn(*sizes, **options):
+    """Return torch's network in float64 and, for each layer and way, W_ih, W_hh, b."""
+    import torch
+
+    torch.manual_seed(5)
+    network = torch.nn.RNN(*sizes, batch_first=True, **options).double()
+    p = {name: w.detach().numpy() for name, w in network.named_parameters()}
+    ends = [name.removeprefix("weight_ih") for name in p if "weight_ih" in name]
+    return network.requires_grad_(False), [
+        (p[f"weight_ih{e}"], p[f"weight_hh{e}"], p[f"bias_ih{e}"] + p[f"bias_hh{e}"])
+        for e in ends
+    ]
+
+
+def close(ours, torchs):
+    np.testing.assert_allclose(ours, torchs.numpy(), rtol=1e-10, atol=1e-15)
+
+
+def test_chapter_5_steps_against_torch():
+    import torch
+
+    from seqlib.grading.exercises.rnn import over_time, products, step
+
+    rng = np.random.default_rng(2)
+    B, T, D, H = 3, 5, 2, 4
+    x, h = rng.normal(size=(B, T, D)), rng.normal(size=(B, H))
+    cell = torch.nn.RNNCell(D, H).double().requires_grad_(False)
+    names = "weight_ih", "weight_hh", "bias_ih", "bias_hh"
+    parameters = [cell.state_dict()[name].numpy() for name in names]
+    right = cell(torch.tensor(x[:, 0]), torch.tensor(h))
+    close(step.rnn_step(x[:, 0], h, *parameters), right)
+
+    ids = torch.tensor(rng.integers(0, D, (B, T)))
+    right = torch.nn.functional.one_hot(ids, D).double() @ cell.weight_ih.T
+    close(step.word_shares(ids.numpy(), parameters[0]), right)
+
+    network, (weights,) = torch_rnn(D, H)
+    right, _ = network(torch.tensor(x), torch.tensor(h)[None])
+    close(over_time.unroll(x, h, *weights), right)
+    close(over_time.unroll_by_units(x[0], h[0], *weights), right[0])
+
+    P, Q, R = (rng.normal(size=(n, 2)) for n in (3, D, H))
+    product = torch.nn.Bilinear(D, H, 3, bias=False).double().requires_grad_(False)
+    box = P[:, None, None] * Q[:, None] * R  # (m, n, d, F)
+    product.weight[:] = torch.tensor(box.sum(axis=-1))
+    right = product(torch.tensor(x[:, 0]), torch.tensor(h))
+    close(products.multiply(x[:, 0], h, P, Q, R), right)
+
+
+def test_chapter_5_switch_in_torch():
+    import torch
+
+    from seqlib.grading.exercises.rnn.switch import switch
+
+    network, _ = torch_rnn(4, 1)
+    word, w, b = np.split(switch(2, 0, 4), [4, 5])
+    values = word[None], w[None], b, [0]
+    for parameter, value in zip(network.parameters(), values, strict=True):
+        parameter[:] = torch.tensor(value)
+    text = [3, 0, 2, 2, *[1, 3] * 200, 0, 1, 0, 2]
+    h, _ = network(torch.eye(4).double()[text])
+    on = [False, False, *[True] * 402, False, False, False, True]
+    assert ((h[:, 0] > 0.9).tolist(), (h[:, 0] > 0.1).tolist()) == (on, on)
+
+
+def test_chapter_5_networks_against_torch():
+    import torch
+    from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+    from seqlib.grading.exercises.rnn import directions, layers, padding
+    from seqlib.recurrent import recurrent
+
+    rng = np.random.default_rng(3)
+    B, T, D, H = 3, 6, 2, 4
+    x = rng.normal(size=(B, T, D))
+    network, weights = torch_rnn(D, H, num_layers=3)
+    ours = layers.deep(x, *map(list, zip(*weights, strict=True)))
+    for mine, right in zip(ours, network(torch.tensor(x)), strict=True):
+        close(mine, right)
+    for L, r, bias in (1, 1, True), (3, 2, True), (2, 2, False), (4, 1, False):
+        other = torch.nn.RNN(D, H, L, bidirectional=r == 2, bias=bias)
+        number = sum(w.numel() for w in other.parameters())
+        assert layers.count_parameters(D, H, L, r, bias) == number
+
+    lengths = np.array([4, 6, 1])
+    packed = pack_padded_sequence(
+        torch.tensor(x), lengths, batch_first=True, enforce_sorted=False
+    )
+    for both in False, True:
+        network, weights = torch_rnn(D, H, bidirectional=both)
+        y, last = network(packed)
+        y, _ = pad_packed_sequence(y, batch_first=True)
+        mask = np.arange(T) < lengths[:, None]
+        if both:
+            y_ours, last_ours = directions.both_ways(x, lengths, *weights)
+        else:
+            y_ours, last_ours = padding.ragged(x, mask, *weights[0])
+        close(y_ours, y)
+        close(last_ours, torch.cat(list(last), dim=-1))
+
+    mask = rng.random((B, T)) < 0.5
+    W_ih, W_hh, b = weights[0]
+    names = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
+    parameters = dict(zip(names, (W_ih, W_hh, b, 0 * b), strict=True))
+    y, (last,), _ = recurrent("rnn", x, None, parameters, mask)
+    y_ours, last_ours = padding.ragged(x, mask, W_ih, W_hh, b)
+    np.testing.assert_allclose(y_ours, y, rtol=1e-10, atol=1e-15)
+    np.testing.assert_allclose(last_ours, last[0], rtol=1e-10, atol=1e-15)
+
+
 def test_chapter_6_references_against_recurrent_backward():
     from seqlib.grading.exercises.bptt import one_step, padding, through_time
     from seqlib.recurrent import init_params, recurrent, recurrent_backward

@@ -24,3 +24,9 @@ def states(rng: Rng, *shape: int) -> Array:
 def matrix(rng: Rng, H: int) -> Array:
     """Draw recurrent weights (H, H) that neither vanish nor explode at once."""
     return rng.normal(size=(H, H)) / np.sqrt(H)
+
+
+def weights(rng: Rng, D: int, H: int) -> tuple[Array, Array, Array]:
+    """Draw W_ih (H, D), W_hh (H, H) and a bias (H,) that does not go unseen."""
+    bias = rng.choice([-1, 1], H) * rng.uniform(0.3, 0.9, H)
+    return rng.normal(size=(H, D)) / np.sqrt(D), matrix(rng, H), bias
