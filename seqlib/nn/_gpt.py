@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqlib._activations import ACTIVATIONS
 from seqlib._check import number, one_of, whole
 from seqlib._multi_head import check_heads
+from seqlib.nn._by_hand import by_hand, chance
 from seqlib.nn._continuing import SEARCHES, continuing
-from seqlib.nn._pair import draw, dropping, hold, real, run
+from seqlib.nn._holder import draw, hold, real
 from seqlib.transformer import gpt, gpt_backward, gpt_shapes
-from seqlib.transformer._checks import ACTIVATIONS
 from seqlib.transformer._model import deviation
 
 SIZES = {  # num_layers, num_heads, d_model
@@ -142,11 +143,17 @@ class GPT(torch.nn.Module):
             "head": head,
             "activation": self.config.activation,
             "eps": self.config.eps,
-            **dropping(self, self.config.dropout),
+            **chance(self, self.config.dropout),
         }
+
+        def forwards(params: dict[str, Tensor]) -> tuple:
+            return gpt(params=params, **options)
+
+        def backwards(dout: Tensor, cache: tuple) -> tuple:
+            return (gpt_backward(dout, cache),)
+
         params = dict(self.named_parameters())
-        (out,) = run((gpt, gpt_backward), self.backward, params, **options)
-        return out
+        return by_hand(forwards, backwards, (), params, self.backward)[0]
 
     @torch.no_grad()
     def generate(

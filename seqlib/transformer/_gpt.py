@@ -19,7 +19,7 @@ from seqlib.functional import (
 from seqlib.masks import causal_mask
 from seqlib.positions import learned, learned_backward
 from seqlib.transformer import _model
-from seqlib.transformer._checks import Params
+from seqlib.transformer._checks import Params, check_options
 
 OWN = {
     "wte.weight": "V E",
@@ -130,7 +130,7 @@ def gpt(
     -----
     Sources: Radford et al. (2018, 2019); Press & Wolf (2017) for the tied output.
     """
-    _model.check_options(activation, eps, dropout, rng)
+    check_options(activation, eps, dropout, rng)
     n = check_gpt(ids, params, num_heads, key_mask, positions)
     W_e, W_p = params["wte.weight"], params["wpe.weight"]
     x, of_words = embedding(ids, W_e)

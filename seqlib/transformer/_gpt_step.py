@@ -6,13 +6,14 @@ from typing import Any
 
 from array_api_compat import device, is_torch_array
 
+from seqlib._activations import ACTIVATIONS
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import in_range, shapes
 from seqlib._weigh import weigh
-from seqlib.functional import embedding, gelu, layer_norm, linear
+from seqlib.functional import embedding, layer_norm, linear
 from seqlib.masks import causal_mask
 from seqlib.transformer import _model
-from seqlib.transformer._checks import ACTIVATIONS, Params
+from seqlib.transformer._checks import Params, check_options
 from seqlib.transformer._gpt import check_gpt, last_norm, output_weight
 
 NAMES = ("keys", "values", "key_mask", "following")
@@ -83,7 +84,7 @@ def gpt_step(
     -----
     Source: Shazeer (2019), section 2.4, for decoding one token at a time.
     """
-    _model.check_options(activation, eps, 0.0, None)
+    check_options(activation, eps, 0.0, None)
     n = check_gpt(ids, params, num_heads, key_mask, positions)
     length = 0 if past is None else _check_past(past, params, num_heads, n)
     if is_torch_array(ids):
@@ -213,8 +214,7 @@ def _block(
     joined = xp.reshape(xp.permute_dims(heads, (0, 2, 1, 3)), (B, T, E))
     x = x + _linear(joined, params, "self_attn.out_proj")
     z = _linear(_norm(x, params, "norm2", eps), params, "linear1")
-    form = ACTIVATIONS[activation]
-    h = xp.where(z > 0, z, xp.zeros_like(z)) if form is None else gelu(z, form)[0]
+    h, _ = ACTIVATIONS[activation][0](z)
     return x + _linear(h, params, "linear2")
 
 
