@@ -353,6 +353,27 @@ def test_what_is_made_inside_is_on_the_inputs_device():
     dweight = ours.embedding_backward(x, (ids, torch.ones(4, 3, device="meta"), (2,)))
     assert dweight.device.type == "meta"
     assert dweight.shape == (4, 3)
+    some = torch.ones(2, 3, dtype=torch.bool, device="meta")
+    cache = (x, some, some[:, 0], 0.0, torch.ones(2, device="meta"))
+    assert ours.cross_entropy_backward(1.0, cache).device.type == "meta"
+
+
+@pytest.mark.referee("seqlib.functional.cross_entropy", by="torch.nn.functional")
+@pytest.mark.referee("seqlib.functional.cross_entropy_backward", by="torch autograd")
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_each_reduction(reduction, smoothing):
+    """Of five targets two are ignored, so that the mean is over three."""
+    rng = np.random.default_rng(0)
+    logits, targets = rng.normal(size=(5, 3)), np.array([0, 2, -1, 1, -1])
+    options = {"ignore_index": -1, "label_smoothing": smoothing, "reduction": reduction}
+    tensor = torch.tensor(logits, requires_grad=True)
+    wanted = theirs.cross_entropy(tensor, torch.tensor(targets), **options)
+    loss, cache = ours.cross_entropy(logits, targets, **options)
+    close(loss, wanted)
+    dout = rng.normal(size=loss.shape)
+    (grad,) = by_autograd([wanted], [torch.tensor(dout)], [tensor])
+    close(ours.cross_entropy_backward(dout, cache), grad)
 
 
 def test_a_probability_of_zero_drops_nothing_at_all():
@@ -363,3 +384,17 @@ def test_a_probability_of_zero_drops_nothing_at_all():
     x = np.ones((2, 3))
     out, _ = ours.dropout(x, 0.0, Lowest(np.random.PCG64(0)))
     np.testing.assert_array_equal(out, x)
+
+
+def test_what_is_left_out_is_as_in_torch():
+    """Options have torch's defaults: eps, the mean, the exact gelu, -100."""
+    rng = np.random.default_rng(0)
+    x, w, b = 1e-3 * rng.normal(size=(2, 3)), rng.normal(size=3), rng.normal(size=3)
+    tensors = [torch.tensor(a) for a in (x, w, b)]
+    close(
+        ours.layer_norm(x, w, b)[0], theirs.layer_norm(tensors[0], (3,), *tensors[1:])
+    )
+    close(ours.gelu(w)[0], theirs.gelu(tensors[1]))
+    targets = np.array([-100, 2])
+    loss = theirs.cross_entropy(tensors[0], torch.tensor(targets))
+    close(ours.cross_entropy(x, targets)[0], loss)

@@ -49,6 +49,9 @@ TESTS = {  # where they are not in test_<module>.py
     "_scan": ["test_recurrent.py"],
     "_taps": ["test_cnn.py"],
     "_weigh": ["test_attention.py", "test_masks.py"],
+    "functional": ["test_functional.py", "test_errors.py"],
+    "recurrent": ["test_recurrent.py", "test_errors.py"],
+    "rnn": ["test_rnn.py", "test_errors.py"],
     "state_space": ["test_narx.py"],
 }
 EVERY = "tests/test_every_function.py::"  # of these, what sees a wrong number
@@ -56,6 +59,7 @@ SEEING = (
     "test_gradients_by_finite_differences",
     "test_float32_stays_float32",
     "test_the_same_twice_and_nothing_changed",
+    "test_gradients_that_do_not_fit_are_refused_in_a_sentence",
 )
 QUIET = ("-p", "no:cacheprovider", "-W", "ignore")
 SURVIVED = ("survived", "no tests", "suspicious", "skipped")
@@ -135,6 +139,7 @@ def prepare(home: Path, path: Path, tests: list[str]) -> None:
         "pytest_add_cli_args_test_selection": tests,
     }
     text = "[mutmut]\nuse_git_change_detection = false\n"
+    text += "timeout_multiplier = 3\ntimeout_constant = 2\n"
     for key, values in settings.items():
         text += f"{key} =\n" + "".join(f"    {value}\n" for value in values)
     (home / "setup.cfg").write_text(text)

@@ -33,26 +33,40 @@ class Mark(NamedTuple):
 
 def marks(folder: Path = ROOT / "tests") -> list[Mark]:
     """Read all marks from the tests' source, in order."""
-    found = []
+    found, package = [], ours()
     for path in sorted(folder.glob("test_*.py")):
         tree = ast.parse(path.read_text("utf-8"))
-        near = neighbours(tree)
+        near, known = neighbours(tree), literals(tree)
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
-                for functions, by in referees(node):
-                    used = reached(node.name, near)
+                for functions, by in referees(node, known):
+                    used = reached(node.name, near, package)
                     found.append(Mark(path.name, node.name, functions, by, used))
     return found
 
 
+def literals(tree: ast.Module) -> dict[str, object]:
+    """Return a module's names for literals, which a mark may use."""
+    found: dict[str, object] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+    return found
+
+
 def referees(
-    test: ast.FunctionDef,
+    test: ast.FunctionDef, known: dict[str, object]
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Yield what each `referee` mark of a test says."""
     for call in test.decorator_list:
         if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("referee"):
             (by,) = [ast.literal_eval(k.value) for k in call.keywords if k.arg == "by"]
-            functions = tuple(ast.literal_eval(a) for a in call.args)
+            given = ast.Expression(ast.Tuple(call.args, ast.Load()))
+            code = compile(ast.fix_missing_locations(given), test.name, "eval")
+            functions = eval(code, {"__builtins__": {}, **known})
             yield functions, tuple(part.strip() for part in by.split(","))
 
 
@@ -71,7 +85,7 @@ def neighbours(tree: ast.Module) -> dict[str, set[str]]:
                 near.setdefault(short, set()).add(alias.name.rpartition(".")[2])
         else:
             names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
-            for name in names if isinstance(node, ast.Assign | ast.AugAssign) else ():
+            for name in () if isinstance(node, ast.Expr) else names:
                 near.setdefault(name, set()).update(inside(node))
     return near
 
@@ -82,24 +96,44 @@ def inside(node: ast.AST) -> set[str]:
         return set()
     found = set()
     match node:
-        case (
-            ast.Name(id=name) | ast.Attribute(attr=name) | ast.Constant(value=str(name))
-        ):
-            found.add(name)
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+            found.add(name)  # an argument may be a fixture
+        case ast.Constant(value=str(text)):
+            found.add(text)
     for child in ast.iter_child_nodes(node):
         found |= inside(child)
     return found
 
 
-def reached(start: str, near: dict[str, set[str]]) -> frozenset[str]:
-    """Return all that is used from here, through what else the file defines."""
-    found, waiting = set(), [start]
+def ours() -> dict[str, set[str]]:
+    """Return the like for all of seqlib, where what matters is names alone."""
+    near: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "seqlib").rglob("*.py")):
+        for name, names in neighbours(ast.parse(path.read_text("utf-8"))).items():
+            near.setdefault(name, set()).update(n for n in names if n.isidentifier())
+    return near
+
+
+def reached(
+    start: str, near: dict[str, set[str]], package: dict[str, set[str]]
+) -> frozenset[str]:
+    """Return all that is used from here: in the test's file, and in seqlib from there.
+
+    A test of a module or of a loader uses the functions that these call.
+    """
+    here = spread({start}, near)
+    return frozenset(here | spread(here, package))
+
+
+def spread(start: set[str], near: dict[str, set[str]]) -> set[str]:
+    """Return what these names lead to, and what that leads to."""
+    found: set[str] = set()
+    waiting = list(start)
     while waiting:
-        name = waiting.pop()
-        for more in near.get(name, set()) - found:
-            found.add(more)
-            waiting.append(more)
-    return frozenset(found)
+        new = near.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found
 
 
 def uses(mark: Mark, function: str) -> bool:
