@@ -132,10 +132,11 @@ def parts(name: str, value: object, count: int) -> None:
         raise TypeError(f"{name} must be a tuple of {arrays}, got {got}")
 
 
-def flag(name: str, value: object) -> None:
-    """Raise a TypeError unless `value` is True or False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+def flags(**values: object) -> None:
+    """Raise a TypeError unless all, by their arguments' names, are True or False."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def number(

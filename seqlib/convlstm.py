@@ -19,7 +19,7 @@ import numpy as np
 from array_api_compat import device
 
 from seqlib._arrays import Array, State, array_namespace
-from seqlib._check import generator, gradient, shapes, whole
+from seqlib._check import flags, generator, gradient, shapes, whole
 from seqlib._params import check_state, layers_of, names_of
 from seqlib._scan import choose
 from seqlib.cnn import conv2d, conv2d_backward
@@ -211,6 +211,7 @@ def init_convlstm(
         ("num_layers", num_layers),
     ):
         whole(name, size, 1)
+    flags(bias=bias)
     rng = np.random.default_rng() if rng is None else rng
     generator("rng", rng)
     F, K = hidden_channels, kernel_size

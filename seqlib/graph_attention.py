@@ -5,7 +5,7 @@ from __future__ import annotations
 from array_api_compat import device
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import flag, gradient, number, one_of, shapes
+from seqlib._check import flags, gradient, number, one_of, shapes
 from seqlib._params import check_names
 from seqlib._weigh import weigh, weigh_backward
 
@@ -60,9 +60,7 @@ def graph_attention(
     Sources: Veličković et al. (2018), equations 1 to 6, before the last nonlinearity;
     Brody, Alon & Yahav (2022) for `dynamic`.
     """
-    for name, value in (("dynamic", dynamic), ("self_loops", self_loops)):
-        flag(name, value)
-    flag("return_weights", return_weights)
+    flags(dynamic=dynamic, self_loops=self_loops, return_weights=return_weights)
     _check(x, adjacency, params, dynamic, merge, slope)
     xp = array_namespace(x)
     mask = adjacency

@@ -12,7 +12,7 @@ from __future__ import annotations
 from array_api_compat import device
 
 from seqlib._arrays import Array, State, array_namespace
-from seqlib._check import flag, gradient, parts, shapes, whole
+from seqlib._check import flags, gradient, parts, shapes, whole
 
 
 def feature_map(x: Array) -> tuple[Array, Array]:
@@ -72,7 +72,7 @@ def linear_attention(
     Memory is that of T chunk scores and one state; neither pass stores the states in
     between. Source: Katharopoulos et al. (2020), equations 4 to 12 and 16 to 20.
     """
-    flag("causal", causal)
+    flags(causal=causal)
     T = _check(q, k, v, state, key_mask, causal)
     if chunk is not None:
         whole("chunk", chunk, 1)

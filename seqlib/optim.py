@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import flag, number, shapes, whole
+from seqlib._check import flags, number, shapes, whole
 
 Dict = dict[str, Array]
 State = dict[str, Any]
@@ -38,7 +38,7 @@ def sgd(
     _check(params, grads, state, ("v",) if momentum else ())
     lr, momentum = _number("lr", lr), _number("momentum", momentum)
     weight_decay = _number("weight_decay", weight_decay)
-    flag("nesterov", nesterov)
+    flags(nesterov=nesterov)
     if nesterov and not momentum:
         raise ValueError("nesterov must be False where momentum is 0, got True")
     step = state["step"] if state else 0

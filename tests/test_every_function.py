@@ -382,6 +382,7 @@ WRONG = {  # what an array may be replaced by, and what must then be said of it
 }
 KINDS = {"f": "floats", "i": "ints", "b": "booleans"}
 EXAMPLES = {  # what a value that is no array may be replaced by
+    bool: ["yes", 2],
     str: ["nonsense", 3, True],
     int: [1.5, "2", True, -1000],
     float: ["half", True, np.nan],
@@ -444,9 +445,7 @@ def wrong_values(value):
     """Yield the like for an option, a number, a generator or a function."""
     if callable(value) and not isinstance(value, type):
         yield "no function", 3, REFUSED, "must"
-    kinds = (
-        [] if isinstance(value, bool) else [k for k in EXAMPLES if isinstance(value, k)]
-    )
+    kinds = [k for k in EXAMPLES if isinstance(value, k)]
     for wrong in EXAMPLES[kinds[0]] if kinds else ():
         yield repr(wrong) if len(repr(wrong)) < 12 else "old", wrong, REFUSED, "must"
 
@@ -462,7 +461,7 @@ def wrong_calls(f, call, path, value):
         cases = wrong_values(value)
     for case, wrong, expected, say in cases:
         yield case, replace(call, path, wrong), expected, say
-    if value is not None and not isinstance(value, bool):
+    if value is not None:
         yield "None", replace(call, path, None), may_be_none(f, path), "must"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqlib._check import flag, one_of, whole
+from seqlib._check import flags, one_of, whole
 from seqlib.decode import beam_search, greedy
 from seqlib.nn._by_hand import by_hand
 from seqlib.seq2seq import (
@@ -63,7 +63,7 @@ class EncoderDecoder(torch.nn.Module):
         self, source: Tensor, tgt: Tensor, need_weights: bool, masks: dict[str, Any]
     ) -> Any:
         """Return the logits, or logits and weights, with the gradient asked for."""
-        flag("need_weights", need_weights)
+        flags(need_weights=need_weights)
         if need_weights and self.form.context != "attention":
             raise ValueError(
                 f"need_weights must be False where context is {self.form.context!r}, "

@@ -6,7 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import flag, in_range, one_of, shapes
+from seqlib._check import flags, in_range, one_of, shapes
 from seqlib._params import names_of
 from seqlib.recurrent import CELLS
 
@@ -44,7 +44,7 @@ def check_form(form: Form, return_weights: bool = False) -> None:
             f"init must be 'copy' or 'project' where context is 'once', the only way "
             f"from the source, got {form.init!r}"
         )
-    flag("return_weights", return_weights)
+    flags(return_weights=return_weights)
     if return_weights and form.context != "attention":
         raise ValueError(
             f"context must be 'attention' where return_weights is True, "

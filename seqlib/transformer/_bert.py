@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import gradient, in_range, shapes
+from seqlib._check import flags, gradient, in_range, shapes
 from seqlib.functional import dropout as drop
 from seqlib.functional import (
     dropout_backward,
@@ -45,6 +45,7 @@ def bert_shapes(
     V = vocab_size, P = max_len, K = token_types, E = d_model, F = dim_feedforward, 4E
     unless given; pooler=False leaves it out. Errors: a size is no whole number above 0.
     """
+    flags(pooler=pooler)
     F = 4 * d_model if dim_feedforward is None else dim_feedforward
     _model.check_sizes(
         vocab_size=vocab_size,

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqlib._activations import ACTIVATIONS
 from seqlib._arrays import Array
-from seqlib._check import generator, number, one_of, shapes
+from seqlib._check import flags, generator, number, one_of, shapes
 from seqlib._multi_head import check_heads
 from seqlib._params import check_names
 
@@ -38,6 +38,7 @@ def check_block(
     `attentions` are the prefixes of the block's attentions: there is a layer norm for
     each, and one for the feed-forward part.
     """
+    flags(norm_first=options.norm_first)
     check_options(*options[1:])
     if not isinstance(params, dict):
         raise TypeError(

@@ -8,7 +8,7 @@ from array_api_compat import device, is_torch_array
 
 from seqlib._activations import ACTIVATIONS
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import in_range, shapes
+from seqlib._check import flags, in_range, shapes
 from seqlib._weigh import weigh
 from seqlib.functional import embedding, layer_norm, linear
 from seqlib.masks import causal_mask
@@ -85,6 +85,7 @@ def gpt_step(
     Source: Shazeer (2019), section 2.4, for decoding one token at a time.
     """
     check_options(activation, eps, 0.0, None)
+    flags(head=head)
     n = check_gpt(ids, params, num_heads, key_mask, positions)
     length = 0 if past is None else _check_past(past, params, num_heads, n)
     if is_torch_array(ids):

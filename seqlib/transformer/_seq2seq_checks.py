@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from seqlib._arrays import Array
-from seqlib._check import in_range, one_of, shapes
+from seqlib._check import flags, in_range, one_of, shapes
 from seqlib._multi_head import check_heads
 from seqlib._params import check_names
 from seqlib.positions import LAYOUTS
@@ -15,10 +17,20 @@ SIDES = ("encoder", "decoder")
 FIRST = "encoder.layers.0.norm1.weight"  # the one to be like
 
 
-def check_model(params: Params, num_heads: int, options: Options, layout: str) -> None:
+class Embedding(NamedTuple):
+    """How tokens become vectors."""
+
+    scale_embedding: bool
+    layout: str
+
+
+def check_model(
+    params: Params, num_heads: int, options: Options, form: Embedding
+) -> None:
     """Check the options and all parameters of the model."""
+    flags(norm_first=options.norm_first, scale_embedding=form.scale_embedding)
     check_options(*options[1:])
-    one_of("layout", layout, LAYOUTS)
+    one_of("layout", form.layout, LAYOUTS)
     check_params(params)
     blocks = [f"{side}.{part}." for side in SIDES for part in ("layers", "norm")]
     around = {k for k in params if not k.startswith(tuple(blocks))}

@@ -13,13 +13,12 @@ from seqlib.transformer._blocks import _add, _feed
 from seqlib.transformer._checks import Options, Params
 from seqlib.transformer._names import layers, under
 from seqlib.transformer._seq2seq import (
-    Embedding,
     embed,
     project,
     stack,
     tokens_name,
 )
-from seqlib.transformer._seq2seq_checks import FIRST, check_ids, check_model
+from seqlib.transformer._seq2seq_checks import FIRST, Embedding, check_ids, check_model
 from seqlib.transformer._stacks import encode, last_norm
 
 State = tuple  # (tokens so far, key_mask, a tuple of four arrays a layer)
@@ -44,9 +43,9 @@ def seq2seq_transformer_start(
     (B, H, S, E/H). `seqlib.decode.take_rows` can reorder it.
     """
     options = Options(norm_first, activation, eps, 0.0, None)
-    check_model(params, num_heads, options, layout)
-    check_ids(params, "encoder", ids, key_mask, "ids", "key_mask")
     form = Embedding(scale_embedding, layout)
+    check_model(params, num_heads, options, form)
+    check_ids(params, "encoder", ids, key_mask, "ids", "key_mask")
     x, _ = embed(ids, params, "encoder", form, options)
     own = stack(params, "encoder")
     memory, _ = encode(x, own, num_heads, None, key_mask, *options)
@@ -78,10 +77,10 @@ def seq2seq_transformer_step(
     arguments are those given to it. Errors: an argument does not fit.
     """
     options = Options(norm_first, activation, eps, 0.0, None)
-    check_model(params, num_heads, options, layout)
+    form = Embedding(scale_embedding, layout)
+    check_model(params, num_heads, options, form)
     layers_of = layers(stack(params, "decoder"))
     t, key_mask, kept = _check_state(state, token, params, num_heads, len(layers_of))
-    form = Embedding(scale_embedding, layout)
     x, _ = embed(token[:, None], params, "decoder", form, options, t)  # (N, 1, E)
     new = []
     for own, (k, v, *memory) in zip(layers_of, kept, strict=True):
