@@ -6,7 +6,7 @@ import numpy as np
 from array_api_compat import device
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import generator, gradient, number, shapes, whole
+from seqlib._check import flags, generator, gradient, number, shapes, whole
 from seqlib._weigh import weigh_products, weigh_products_backward
 from seqlib.functional import linear, linear_backward
 from seqlib.masks import check_masks, sum_to
@@ -67,6 +67,7 @@ def multi_head_attention(
     Source: Vaswani et al. (2017), section 3.2.2.
     """
     n = _check(query, key, value, params, num_heads, mask, key_mask)
+    flags(add_zero_attn=add_zero_attn, return_weights=return_weights)
     number("dropout", dropout, 0, 1, below=True)
     if dropout:
         generator("rng", rng)
@@ -75,7 +76,7 @@ def multi_head_attention(
     inputs = (query, key, value)
     pieces, of_in = _project(inputs, params, E)
     q, *memory = pieces  # (B, T, E), and twice (B, S, E)
-    extra = ("bias_k" in params) + bool(add_zero_attn)
+    extra = ("bias_k" in params) + add_zero_attn
     for i, name in enumerate(("bias_k", "bias_v")):
         parts = [memory[i]]
         if name in params:

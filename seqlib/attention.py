@@ -11,7 +11,7 @@ perhaps the heads, must be the same in q, k and v.
 from __future__ import annotations
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import gradient, number, shapes
+from seqlib._check import flags, gradient, number, shapes
 from seqlib._multi_head import multi_head_attention, multi_head_attention_backward
 from seqlib._weigh import (
     weigh,
@@ -128,6 +128,7 @@ def additive_attention(
     mask as for `masked_softmax`; result (..., T, O). Errors: a shape or float type does
     not fit. Source: Bahdanau, Cho & Bengio (2015).
     """
+    flags(return_weights=return_weights)
     _check(q, k, v, mask, "Q K")
     scores, of_scores = additive_scores(q, k, W_q, W_k, w)
     return _finish(scores, v, mask, of_scores, return_weights)
@@ -160,6 +161,7 @@ def bilinear_attention(
     `masked_softmax`; result (..., T, O). Errors: a shape or float type does not fit.
     Source: Luong, Pham & Manning (2015).
     """
+    flags(return_weights=return_weights)
     _check(q, k, v, mask, "Q K")
     scores, of_scores = bilinear_scores(q, k, W)
     return _finish(scores, v, mask, of_scores, return_weights)
@@ -191,6 +193,7 @@ def dot_attention(
     result (..., T, O). Errors: a shape or float type does not fit; scale is no number
     or negative. Source: Luong, Pham & Manning (2015).
     """
+    flags(return_weights=return_weights)
     _check(q, k, v, mask, "D D")
     number("scale", scale, 0)
     scaled = q * scale  # smaller than the scores, and before they could overflow
@@ -225,6 +228,7 @@ def scaled_dot_product_attention(
     result (..., T, O). Errors: a shape or float type does not fit. Source: Vaswani et
     al. (2017), equation 1.
     """
+    flags(return_weights=return_weights)
     _check(q, k, v, mask, "D D")
     return dot_attention(q, k, v, mask, q.shape[-1] ** -0.5, return_weights)
 

@@ -13,7 +13,16 @@ import numpy as np
 from array_api_compat import device
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import generator, gradient, in_range, number, one_of, shapes, whole
+from seqlib._check import (
+    flags,
+    generator,
+    gradient,
+    in_range,
+    number,
+    one_of,
+    shapes,
+    whole,
+)
 from seqlib.attention import dot_attention, dot_attention_backward
 from seqlib.functional import (
     embedding,
@@ -88,6 +97,7 @@ def memory_network(
     """
     names = _check(story, question, params, hops, tying, story_mask, question_mask)
     one_of("encoding", encoding, ENCODINGS)
+    flags(return_weights=return_weights)
     xp, E = array_namespace(story), params[names.answer].shape[1]
     like = params[names.answer]
     real = xp.ones_like(story, dtype=xp.bool) if story_mask is None else story_mask

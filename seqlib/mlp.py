@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from seqlib._arrays import Array
-from seqlib._check import generator, gradient, one_of, shapes, whole
+from seqlib._check import flags, generator, gradient, one_of, shapes, whole
 from seqlib._layers import ACTIVATIONS, SLOPES, Activations, Layers, check
 from seqlib.functional import linear, linear_backward
 
@@ -107,6 +107,7 @@ def init_params(
         raise ValueError(f"sizes must be a list of at least two sizes, got {sizes!r}")
     for n in sizes:
         whole("sizes", n, 1)
+    flags(bias=bias)
     rng = np.random.default_rng() if rng is None else rng
     generator("rng", rng)
     layers = []

@@ -13,7 +13,7 @@ from array_api_compat import device
 
 from seqlib import gru, lstm, rnn
 from seqlib._arrays import Array, State, array_namespace
-from seqlib._check import generator, gradient, number, one_of, whole
+from seqlib._check import flags, generator, gradient, number, one_of, whole
 from seqlib._params import check, check_state, names_of
 from seqlib._scan import Cell, scan, scan_backward
 from seqlib.functional import dropout as drop
@@ -197,6 +197,7 @@ def init_params(
     whole("input_size", input_size, 1)
     whole("hidden_size", hidden_size, 1)
     whole("num_layers", num_layers, 1)
+    flags(bidirectional=bidirectional, bias=bias)
     rng = np.random.default_rng() if rng is None else rng
     generator("rng", rng)
     rows, bound = CELLS[kind].blocks * hidden_size, hidden_size**-0.5

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from seqlib.nn._pair import run
+from seqlib.nn._by_hand import by_hand
 from seqlib.transformer._blocks import encoder_block, encoder_block_backward
 from seqlib.transformer._model import blocks_of
 
@@ -24,9 +24,12 @@ def run_blocks(
     One step for each, so that torch frees what a block kept as soon as its gradient is
     made: one step for all would keep everything to the end.
     """
-    options |= {"num_heads": num_heads, "mask": mask}
+
+    def forwards(x: Tensor, block: dict[str, Tensor]) -> tuple:
+        return encoder_block(x, block, num_heads, mask, **options)
+
     for block in blocks_of(params):
-        (x,) = run((encoder_block, _backward), backward, block, {"x": x}, **options)
+        (x,) = by_hand(forwards, _backward, [x], block, backward)
     return x
 
 

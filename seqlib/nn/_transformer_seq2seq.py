@@ -13,7 +13,7 @@ from torch import Tensor
 from seqlib._check import one_of, whole
 from seqlib.decode import beam_search
 from seqlib.nn._by_hand import by_hand, chance
-from seqlib.nn._pair import real
+from seqlib.nn._holder import real
 from seqlib.nn._parameters import parameters_of
 from seqlib.nn._transformer_layers import (
     TransformerDecoderLayer,
@@ -170,7 +170,7 @@ class Seq2SeqTransformer(torch.nn.Module):
             return (seq2seq_transformer_backward(dout, cache),)
 
         params = parameters_of(self)
-        return by_hand(forwards, backwards, (), params, backward=self.backward)
+        return by_hand(forwards, backwards, (), params, self.backward)[0]
 
     @torch.no_grad()
     def start(

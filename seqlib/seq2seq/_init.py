@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqlib._check import generator, whole
+from seqlib._check import flags, generator, whole
 from seqlib.recurrent import CELLS, init_params
 from seqlib.seq2seq._checks import Form, Stack, check_copy, check_dot, check_form
 
@@ -51,14 +51,15 @@ def init_seq2seq(
     }
     for name, size in sizes.items():
         whole(name, size, 1)
-    ways, M = 1 + bool(bidirectional), hidden_size * (1 + bool(bidirectional))
+    flags(bidirectional=bidirectional)
+    ways, M = 1 + bidirectional, hidden_size * (1 + bidirectional)
     rng = np.random.default_rng() if rng is None else rng
     generator("rng", rng)
     decoder = Stack(num_layers, 1, H)
     check_copy(form, Stack(num_layers, ways, hidden_size), decoder)
     params = {"encoder.embedding.weight": rng.normal(size=(src_size, embedding_size))}
     drawn = init_params(
-        kind, embedding_size, hidden_size, num_layers, bool(bidirectional), rng
+        kind, embedding_size, hidden_size, num_layers, bidirectional, rng
     )
     params |= {f"encoder.{name}": a for name, a in drawn.items()}
     memory = M, M

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import gradient, in_range, shapes
+from seqlib._check import flags, gradient, in_range, shapes
 from seqlib.functional import dropout as drop
 from seqlib.functional import (
     dropout_backward,
@@ -18,7 +18,7 @@ from seqlib.functional import (
 )
 from seqlib.positions import learned, learned_backward
 from seqlib.transformer import _model
-from seqlib.transformer._checks import Params
+from seqlib.transformer._checks import Params, check_options
 
 OWN = {
     "word_embeddings.weight": "V E",
@@ -45,6 +45,7 @@ def bert_shapes(
     V = vocab_size, P = max_len, K = token_types, E = d_model, F = dim_feedforward, 4E
     unless given; pooler=False leaves it out. Errors: a size is no whole number above 0.
     """
+    flags(pooler=pooler)
     F = 4 * d_model if dim_feedforward is None else dim_feedforward
     _model.check_sizes(
         vocab_size=vocab_size,
@@ -136,7 +137,7 @@ def bert(
     -----
     Positions are 0 to T-1 in every row. Source: Devlin et al. (2019).
     """
-    _model.check_options(activation, eps, dropout, rng)
+    check_options(activation, eps, dropout, rng)
     _check(ids, params, num_heads, key_mask, token_type_ids)
     xp = array_namespace(ids)
     types = xp.zeros_like(ids) if token_type_ids is None else token_type_ids

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import in_range, shapes
+from seqlib._check import flags, in_range, shapes
 from seqlib.functional import dropout as drop
 from seqlib.functional import (
     dropout_backward,
@@ -19,7 +19,7 @@ from seqlib.functional import (
 from seqlib.masks import causal_mask
 from seqlib.positions import learned, learned_backward
 from seqlib.transformer import _model
-from seqlib.transformer._checks import Params
+from seqlib.transformer._checks import Params, check_options
 
 OWN = {
     "wte.weight": "V E",
@@ -45,6 +45,7 @@ def gpt_shapes(
     bias=False leaves out all biases, and tied=True `lm_head.weight`. Errors: a size is
     no whole number above 0.
     """
+    flags(bias=bias, tied=tied)
     F = 4 * d_model if dim_feedforward is None else dim_feedforward
     _model.check_sizes(
         vocab_size=vocab_size,
@@ -130,7 +131,8 @@ def gpt(
     -----
     Sources: Radford et al. (2018, 2019); Press & Wolf (2017) for the tied output.
     """
-    _model.check_options(activation, eps, dropout, rng)
+    check_options(activation, eps, dropout, rng)
+    flags(head=head)
     check_gpt(ids, params, num_heads, key_mask, positions)
     x, of_first = embed(ids, params, positions, dropout, rng)
     more = {"activation": activation, "eps": eps, "dropout": dropout, "rng": rng}

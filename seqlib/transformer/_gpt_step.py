@@ -8,12 +8,12 @@ from typing import Any
 from array_api_compat import device, is_torch_array
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import in_range, shapes
+from seqlib._check import flags, in_range, shapes
 from seqlib.functional import embedding, linear
 from seqlib.masks import causal_mask
 from seqlib.transformer import _model
 from seqlib.transformer._blocks import _add, _feed
-from seqlib.transformer._checks import Options, Params
+from seqlib.transformer._checks import Options, Params, check_options
 from seqlib.transformer._gpt import check_gpt, last_norm, output_name
 from seqlib.transformer._kept import heads_of, look
 from seqlib.transformer._names import under
@@ -84,7 +84,8 @@ def gpt_step(
     -----
     Source: Shazeer (2019), section 2.4, for decoding one token at a time.
     """
-    _model.check_options(activation, eps, 0.0, None)
+    check_options(activation, eps, 0.0, None)
+    flags(head=head)
     n = check_gpt(ids, params, num_heads, key_mask, positions)
     length = 0 if past is None else _check_past(past, params, num_heads, n)
     if is_torch_array(ids):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from array_api_compat import device
@@ -24,20 +24,18 @@ from seqlib.masks import causal_mask
 from seqlib.positions import LAYOUTS, learned, learned_backward, sinusoidal
 from seqlib.transformer._checks import Options, Params
 from seqlib.transformer._names import prefixed, under
-from seqlib.transformer._seq2seq_checks import TOKENS, check_ids, check_model
+from seqlib.transformer._seq2seq_checks import (
+    TOKENS,
+    Embedding,
+    check_ids,
+    check_model,
+)
 from seqlib.transformer._stacks import (
     decode,
     encode,
     transformer_decoder_backward,
     transformer_encoder_backward,
 )
-
-
-class Embedding(NamedTuple):
-    """How tokens become vectors."""
-
-    scale_embedding: bool
-    layout: str
 
 
 def seq2seq_transformer(
@@ -93,7 +91,7 @@ def seq2seq_transformer(
     """
     options = Options(norm_first, activation, eps, dropout, rng)
     form = Embedding(scale_embedding, layout)
-    check_model(params, num_heads, options, form.layout)
+    check_model(params, num_heads, options, form)
     like = check_ids(params, "encoder", ids, key_mask, "ids", "key_mask")
     of_decoder = decoder_ids, decoder_key_mask, "decoder_ids", "decoder_key_mask"
     check_ids(params, "decoder", *of_decoder, batch=ids)

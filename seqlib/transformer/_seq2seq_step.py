@@ -16,13 +16,12 @@ from seqlib.transformer._kept import heads_of, look
 from seqlib.transformer._names import ATTENTIONS, layers, under
 from seqlib.transformer._room import Pair, Room, room_for
 from seqlib.transformer._seq2seq import (
-    Embedding,
     embed,
     project,
     stack,
     tokens_name,
 )
-from seqlib.transformer._seq2seq_checks import FIRST, check_ids, check_model
+from seqlib.transformer._seq2seq_checks import FIRST, Embedding, check_ids, check_model
 from seqlib.transformer._stacks import encode, last_norm
 
 
@@ -54,9 +53,9 @@ def seq2seq_transformer_start(
     (B, H, S, E/H). `seqlib.decode.take_rows` can reorder it.
     """
     options = Options(norm_first, activation, eps, 0.0, None)
-    check_model(params, num_heads, options, layout)
-    check_ids(params, "encoder", ids, key_mask, "ids", "key_mask")
     form = Embedding(scale_embedding, layout)
+    check_model(params, num_heads, options, form)
+    check_ids(params, "encoder", ids, key_mask, "ids", "key_mask")
     x, _ = embed(ids, params, "encoder", form, options)
     own = stack(params, "encoder")
     memory, _ = encode(x, own, num_heads, (None, key_mask), options)
@@ -88,14 +87,14 @@ def seq2seq_transformer_step(
     to it. Errors: an argument does not fit.
     """
     options = Options(norm_first, activation, eps, 0.0, None)
-    check_model(params, num_heads, options, layout)
+    form = Embedding(scale_embedding, layout)
+    check_model(params, num_heads, options, form)
     count = len(layers(stack(params, "decoder")))
     t, key_mask, kept = _check_state(state, token, params, num_heads, count)
     if is_torch_array(token):  # buffers are written in place, and autograd looks away
         params = {name: a.detach() for name, a in params.items()}
         kept = [[a if a is None else a.detach() for a in layer] for layer in kept]
     layers_of = layers(stack(params, "decoder"))
-    form = Embedding(scale_embedding, layout)
     x, _ = embed(token[:, None], params, "decoder", form, options, t)  # (N, 1, E)
     mask = None if key_mask is None else key_mask[:, None, None, :]
     targets = [layer[:2] if t else None for layer in kept]

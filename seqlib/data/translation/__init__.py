@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqlib._check import one_of
+from seqlib._check import flags, one_of
 from seqlib.data._draw import positive
 from seqlib.data._ranges import Span, span
 
@@ -71,6 +71,7 @@ def sentence_pairs(
     """
     one_of("language", language, LANGUAGES)
     positive(count, rng)
+    flags(distinct=distinct)
     shortest, longest = span("words", words, 3, LONGEST)
     pairs: dict[object, Pair] = {}
     tries = 0
