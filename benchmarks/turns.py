@@ -27,21 +27,31 @@ WARM_UP = 3
 
 def compare(title: str, candidates: Mapping[str, Callable[[], object]]) -> None:
     """Time the candidates in turns; print medians, extremes, and the ratio of each."""
-    torch.set_num_threads(int(THREADS))
-    times: dict[str, list[float]] = {name: [] for name in candidates}
-    for round_ in range(WARM_UP + ROUNDS):
-        for name, step in candidates.items():
-            start = time.perf_counter()
-            step()
-            if round_ >= WARM_UP:
-                times[name].append(1e3 * (time.perf_counter() - start))
+    times = in_turns(candidates)
     print(f"\n{title}, float32\n{machine()}, {ROUNDS} rounds")
     print(f"{'':42}{'median':>9}{'min':>9}{'max':>9}{'ratio':>8}")
     base = statistics.median(next(iter(times.values())))
     for name, ms in times.items():
         median = statistics.median(ms)
         row = f"{median:6.1f} ms{min(ms):6.1f} ms{max(ms):6.1f} ms{median / base:8.2f}"
-        print(f"{name:42}{row}")
+        print(f"{name:42}{row}", flush=True)
+
+
+def in_turns(
+    candidates: Mapping[str, Callable[[], object]],
+    rounds: int = ROUNDS,
+    warm_up: int = WARM_UP,
+) -> dict[str, list[float]]:
+    """Return the milliseconds of each candidate, once a round."""
+    torch.set_num_threads(int(THREADS))
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for round_ in range(warm_up + rounds):
+        for name, step in candidates.items():
+            start = time.perf_counter()
+            step()
+            if round_ >= warm_up:
+                times[name].append(1e3 * (time.perf_counter() - start))
+    return times
 
 
 def machine() -> str:

@@ -80,9 +80,8 @@ def weigh_products(
     some are dropped, it makes them anew from q and k, which takes less time than room.
     """
     out, p, of_scores = _average(*_weights(q, k, mask), v, dropout, rng)
-    if not (keep or dropout) and _fused.fits(q, k, v):
-        of_scores = None
-    return out, p, (q, k, v, mask, of_scores)
+    anew = not (keep or dropout) and _fused.fits(q, k, v)
+    return out, p, (q, k, v, mask, None if anew else of_scores)
 
 
 def weigh_products_backward(
@@ -90,10 +89,9 @@ def weigh_products_backward(
 ) -> tuple[Array, Array, Array, Array | None]:
     """Gradients of `weigh_products`: dq = de k, dk = de' q, dv and dmask; e = q k'."""
     q, k, v, mask, of_scores = cache
-    if of_scores is None:
-        p, of_softmax = _weights(q, k, mask)
-        of_scores = p, v, None, of_softmax
-    dscores, dv, dmask = weigh_backward(dout, dweights, of_scores)
+    dscores, dv, dmask = weigh_backward(  # the weights are gone when this is done
+        dout, dweights, _again(q, k, v, mask) if of_scores is None else of_scores
+    )
     return dscores @ k, dscores.mT @ q, dv, dmask
 
 
@@ -104,3 +102,9 @@ def _weights(q: Array, k: Array, mask: Array | None) -> tuple[Array, tuple]:
         if p is not None:
             return p, (p, added(mask))
     return masked_softmax(q @ k.mT, mask)
+
+
+def _again(q: Array, k: Array, v: Array, mask: Array | None) -> tuple:
+    """Return the cache of `weigh` anew."""
+    p, of_softmax = _weights(q, k, mask)
+    return p, v, None, of_softmax

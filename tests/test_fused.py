@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from seqlib import _activations, _fused
 from seqlib import functional as F
+from seqlib.attention import dot_attention, dot_attention_backward
 from seqlib.masks import masked_softmax, masked_softmax_backward
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -17,6 +18,11 @@ WEIGHTS = {"layer_norm": (torch.tensor([0.5, -2, 1, 3]), torch.tensor([1.0, 0, 2
 TARGETS = torch.tensor([[1, 3, -100], [0, 0, 2]])
 MASK = torch.tensor([[1, 1, 0, 1], [0, 0, 0, 1], [1, 0, 1, 0]]).bool()
 BIAS = torch.tensor([[0, 1.5, -torch.inf, 0], [2, 0, 0, 1], [0, -1, 0, -torch.inf]])
+
+
+NOTHING = torch.tensor([[1, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 0]]).bool()
+CLOSED = BIAS.where(torch.tensor([[True], [False], [True]]), -torch.inf)
+OTHERS = np.random.default_rng(7).normal(size=(2, 2, 4, 4))
 
 
 def norm(x):
@@ -31,6 +37,15 @@ def losses(reduction, smoothing=0.0):
 def masked(mask):
     floats = mask is not None and mask.dtype != torch.bool
     return lambda x: masked_softmax(x, mask.to(x.dtype) if floats else mask)
+
+
+def attended(mask):
+    def attend(x):
+        k, v = (torch.tensor(OTHERS[i]).to(x.dtype) for i in range(2))
+        floats = mask is not None and mask.dtype != torch.bool
+        return dot_attention(x, k, v, mask.to(x.dtype) if floats else mask)
+
+    return attend
 
 
 # Each is given x (2, 3, 4), and what is not differentiated stands inside.
@@ -49,6 +64,16 @@ CASES = {
     "masked_softmax": (masked(None), masked_softmax_backward),
     "masked_softmax, booleans": (masked(MASK), masked_softmax_backward),
     "masked_softmax, floats": (masked(BIAS), masked_softmax_backward),
+    "masked_softmax, nothing": (masked(NOTHING), masked_softmax_backward),
+    "masked_softmax, -inf": (masked(CLOSED), masked_softmax_backward),
+    "attention": (attended(None), dot_attention_backward),
+    "attention, booleans": (attended(MASK), dot_attention_backward),
+    "attention, floats": (attended(BIAS), dot_attention_backward),
+    "attention, nothing": (attended(NOTHING), dot_attention_backward),
+    "attention, -inf": (attended(CLOSED), dot_attention_backward),
+    "attention, keys": (attended(NOTHING[:1]), dot_attention_backward),
+    "attention, rows": (attended(NOTHING[:, 1:2]), dot_attention_backward),
+    "attention, number": (attended(torch.tensor(1.5)), dot_attention_backward),
 }
 VALUES = {
     "usual": lambda x: x,
@@ -124,6 +149,22 @@ def test_masks_that_leave_nothing(seed, floats):
     if not floats:
         scores[forbidden & torch.tensor(rng.random((2, 3, 4)) < 0.5)] = torch.nan
         close(masked_softmax(scores, mask)[0], wanted, 1e-14, scale=1)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("size", [(1, 1), (7, 3), (2, 33), (5, 1000), (3, 70000)])
+def test_in_the_place_of_its_argument(size, dtype):
+    """A row is read before it is written, however long it is."""
+    rng = np.random.default_rng(0)
+    scores, dout = (torch.tensor(rng.normal(size=size)).to(dtype) for _ in range(2))
+    wanted, _ = _activations.softmax(scores.clone())
+    found = _fused.masked_softmax(scores, own=True)
+    assert found.data_ptr() == scores.data_ptr()
+    assert torch.equal(found, wanted)
+    back = wanted * (dout - (dout * wanted).sum(-1, keepdim=True))
+    found = _fused.softmax_backward_(dout, wanted)
+    assert found.data_ptr() == dout.data_ptr()
+    close(found, back, TYPES[dtype], scale=1 + back.abs().max().item())
 
 
 def test_when_it_fits():

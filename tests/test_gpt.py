@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -276,7 +277,7 @@ def test_the_cache_is_not_copied_for_every_token():
     for _ in range(64):
         _, past = gpt_step(np.array([[1]]), params, 2, past)
         rooms.add(id(past.room))
-        assert past["keys"][0].base is past.room.keys[0]
+        assert past["keys"][0].base is past.room.buffers[0][0]
     assert len(rooms) <= 7  # 2, 6, 14, 30, 62, 126 places
     with pytest.raises(ValueError, match=r"^ids must have at most P=64 positions, got"):
         gpt_step(np.array([[1]]), params, 2, past)
@@ -528,3 +529,87 @@ def test_names_of_the_blocks_are_told_in_full():
         wrong = {k: a for k, a in {**params, **change}.items() if a is not None}
         with pytest.raises(ValueError, match=r"^" + re.escape(sentence)):
             gpt(ids, wrong, 2)
+
+
+class Box:
+    """What autograd has in hand for a tensor that it keeps."""
+
+    open: ClassVar[dict[int, torch.Tensor]] = {}
+
+    def __init__(self, tensor):
+        self.tensor = tensor.detach()  # else a graph would hold itself
+        Box.open[id(self)] = self.tensor
+
+    def __del__(self):
+        del Box.open[id(self)]
+
+
+def storages():
+    """Return the bytes of each piece of memory that is kept."""
+    kept = [a.untyped_storage() for a in Box.open.values()]
+    return {s.data_ptr(): s.nbytes() for s in kept}
+
+
+def sized(dropout=0.0, **more):
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(65, 32, 4, 4, 32, dropout=dropout, **more)).double()
+    return model, torch.randint(65, (4, 32))
+
+
+def test_no_more_is_kept_than_torchs_layers_keep():
+    model, ids = sized()
+    theirs = Reference(65, 32, 4, 32, 128, 4, "gelu_tanh", 1e-5, True, True)
+    kept = []
+    for one in (model, theirs):
+        with torch.autograd.graph.saved_tensors_hooks(Box, lambda box: box.tensor):
+            loss = one(ids).sum()
+            kept.append(sum(storages().values()))
+            del loss
+        assert not Box.open
+    assert kept[0] < 1.1 * kept[1]
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_weights_of_attention_are_kept_only_where_some_are_dropped(dropout):
+    model, ids = sized(dropout)
+    with torch.autograd.graph.saved_tensors_hooks(Box, lambda box: box.tensor):
+        loss = model(ids).sum()
+        weights = [a for a in Box.open.values() if a.shape == (4, 4, 32, 32)]
+        del loss
+    assert bool(weights) == bool(dropout)
+
+
+def test_each_block_is_freed_before_the_next_goes_back():
+    model, ids = sized()
+    left = []
+
+    def unpack(box):
+        left.append(sum(storages().values()))
+        return box.tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(Box, unpack):
+        loss = model(ids).sum()
+        left.append(sum(storages().values()))
+        loss.backward()
+    assert not Box.open
+    levels = sorted(set(left), reverse=True)  # all, then without one block, ...
+    assert len(levels) >= 5
+    assert levels[-2] < 0.35 * levels[0]
+
+
+def test_backward_twice_and_after_an_edit():
+    model, ids = sized()
+    params = list(model.parameters())
+    out = model(ids)
+    first = torch.autograd.grad(out.sum(), params, retain_graph=True)
+    again = torch.autograd.grad(out.sum(), params)
+    assert all(map(torch.equal, first, again))
+    with pytest.raises(RuntimeError, match="second time"):
+        torch.autograd.grad(out.sum(), params)
+    names = "wte.weight", "blocks.2.linear1.weight", "norm.weight"
+    for name in names:
+        out = model(ids)
+        with torch.no_grad():
+            model.get_parameter(name).mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            torch.autograd.grad(out.sum(), params)

@@ -11,7 +11,7 @@ from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqlib.decode import beam_search, exhaustive_search, greedy
+from seqlib.decode import beam_search, exhaustive_search, greedy, take_rows
 from seqlib.functional import log_softmax
 from seqlib.transformer import (
     seq2seq_transformer,
@@ -342,6 +342,56 @@ def test_step_by_step_gives_what_all_at_once_gives(form, norm_first, library):
         token = library(decoder_ids[:, t])
         found, state = seq2seq_transformer_step(state, token, params, 2, **options)
         close(to_numpy(found), wanted[:, t], 1e-10)
+
+
+@pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
+def test_a_state_never_changes(library):
+    """Two continuations of one state, and of what a search makes of it, are right."""
+    rng, params = model()
+    ids = rng.integers(0, 7, (3, 4))
+    params_ = {name: library(a) for name, a in params.items()}
+    step = partial(seq2seq_transformer_step, params=params_, num_heads=2)
+
+    def go_on(state, tokens):
+        for t in range(tokens.shape[1]):
+            found, state = step(state, library(tokens[:, t]))
+        return found, state
+
+    first = rng.integers(0, 7, (3, 2))
+    rows = np.array([2, 0, 0])
+    _, state = go_on(seq2seq_transformer_start(library(ids), params_, 2), first)
+    tails = [rng.integers(0, 7, (3, n)) for n in (1, 3, 2)]
+    states = [go_on(state, tail)[1] for tail in tails]
+    befores = [(ids, np.concatenate([first, tail], 1)) for tail in tails]
+    befores.append((ids[rows], first[rows]))
+    states.append(take_rows(state, library(rows)))
+    for (source, before), state in zip(befores, states, strict=True):
+        last = rng.integers(0, 7, (3, 1))
+        found, _ = go_on(state, last)
+        logits, _ = seq2seq_transformer(
+            source, np.concatenate([before, last], 1), params, 2
+        )
+        close(to_numpy(found), log_softmax(logits)[0][:, -1], 1e-10)
+
+
+def test_a_state_is_not_copied_for_every_token():
+    rng, params = model()
+    params = without(params, "decoder.embed_positions.weight")
+    state, rooms = seq2seq_transformer_start(rng.integers(0, 7, (1, 2)), params, 2), []
+    for _ in range(40):
+        _, state = seq2seq_transformer_step(state, np.array([1]), params, 2)
+        rooms.append(state.room)
+        assert state[2][0][0].base is state.room.buffers[0][0]
+    assert len(set(map(id, rooms))) <= 5  # 2, 6, 14, 30, 62 places
+
+
+def test_no_gradient_flows_through_a_step():
+    _, params = model()
+    params = {k: torch.tensor(a, requires_grad=True) for k, a in params.items()}
+    state = seq2seq_transformer_start(torch.tensor([[1, 2]]), params, 2)
+    for _ in range(2):
+        found, state = seq2seq_transformer_step(state, torch.tensor([3]), params, 2)
+        assert not found.requires_grad
 
 
 @pytest.mark.referee("seqlib.transformer.seq2seq_transformer_step", by="enumeration")

@@ -17,6 +17,7 @@ from seqlib.transformer._checks import Options, Params
 from seqlib.transformer._gpt import check_gpt, last_norm, output_name
 from seqlib.transformer._kept import heads_of, look
 from seqlib.transformer._names import under
+from seqlib.transformer._room import Pair, Room, room_for
 
 NAMES = ("keys", "values", "key_mask", "following")
 
@@ -24,9 +25,7 @@ NAMES = ("keys", "values", "key_mask", "following")
 class Past(dict[str, Any]):
     """A past that knows the buffers of which its keys and values are the first part.
 
-    Whoever continues the longest past in a buffer writes behind its end, which no past
-    shows; every other continuation copies. So no past ever changes, and a token costs
-    no copy of those before it. A copy of a past is a plain dict: it has no buffers.
+    A copy of a past is a plain dict: it has no buffers.
     """
 
     def __init__(self, entries: dict[str, Any], room: Room) -> None:
@@ -38,13 +37,6 @@ class Past(dict[str, Any]):
         keys, values = self.shown
         same = self["keys"] is keys and self["values"] is values
         return self.room if same else None
-
-
-class Room:
-    """Buffers (B, H, room, E/H) for keys and values of each block, filled in part."""
-
-    def __init__(self, keys: list[Array], values: list[Array]) -> None:
-        self.keys, self.values, self.filled = keys, values, 0
 
 
 def gpt_step(
@@ -108,19 +100,19 @@ def gpt_step(
         mask = here if mask is None else here & mask
     options = Options(True, activation, eps, 0.0, None)  # pre-norm, nothing dropped
     blocks = _model.blocks_of(params)
-    room = _room(past, x, len(blocks), num_heads, S)
-    room.filled = S
-    for i, block in enumerate(blocks):
-        own, buffers = under("self_attn.", block), (room.keys[i], room.values[i])
-        attend = partial(_look, own=own, buffers=buffers, places=(length, S), mask=mask)
+    kept: list[Pair | None] = [None] * len(blocks)
+    if past is not None:
+        kept = list(zip(past["keys"], past["values"], strict=True))
+    own_room = past.own_room() if isinstance(past, Past) else None
+    room = room_for(T, x, num_heads, kept, own_room)
+    for block, kv in zip(blocks, room.shown(), strict=True):
+        attend = partial(_look, own=under("self_attn.", block), kv=kv, mask=mask)
         x, _ = _add(x, attend, "norm1", block, options)
         feed = partial(_feed, params=block, options=options)
         x, _ = _add(x, feed, "norm2", block, options)
     x, _ = last_norm(x, params, eps)
     out = linear(x, params[output_name(params)])[0] if head else x
-    keys, values = (
-        tuple(b[:, :, :S, :] for b in buffers) for buffers in (room.keys, room.values)
-    )
+    keys, values = zip(*room.shown(), strict=True)
     entries = (keys, values, real, positions[:, -1] + 1)
     return out, Past(dict(zip(NAMES, entries, strict=True)), room)
 
@@ -185,35 +177,9 @@ def _extend(
     return xp.concat([before, new], axis=1)
 
 
-def _room(past: dict[str, Any] | None, x: Array, L: int, H: int, S: int) -> Room:
-    """Return buffers with room for S tokens, the past's own if nothing follows there.
-
-    Else copies, twice as long as needed: so all copies of a sequence together cost less
-    than two of it.
-    """
-    xp, (B, _, E) = array_namespace(x), x.shape
-    length = 0 if past is None else past["keys"][0].shape[2]
-    room = past.own_room() if isinstance(past, Past) else None
-    if room and room.filled == length and room.keys[0].shape[2] >= S:
-        return room
-    shape, like = (B, H, 2 * S, E // H), {"dtype": x.dtype, "device": device(x)}
-    room = Room(*([xp.empty(shape, **like) for _ in range(L)] for _ in NAMES[:2]))
-    if past is not None:
-        for i in range(L):
-            room.keys[i][:, :, :length, :] = past["keys"][i]
-            room.values[i][:, :, :length, :] = past["values"][i]
-    return room
-
-
-def _look(
-    x: Array,
-    own: Params,
-    buffers: tuple[Array, Array],
-    places: tuple[int, int],
-    mask: Array | None,
-) -> tuple[Array, None]:
-    """Attend to all tokens so far; the buffers receive the new keys and values."""
-    (keys, values), (begin, end) = buffers, places
+def _look(x: Array, own: Params, kv: Pair, mask: Array | None) -> tuple[Array, None]:
+    """Write keys and values of x at the end of `kv`, and attend to all of them."""
+    (keys, values), T = kv, x.shape[1]
     q, k, v = heads_of(x, own, keys.shape[1], range(3))
-    keys[:, :, begin:end, :], values[:, :, begin:end, :] = k, v
-    return look(q, keys[:, :, :end, :], values[:, :, :end, :], mask, own), None
+    keys[:, :, -T:, :], values[:, :, -T:, :] = k, v
+    return look(q, keys, values, mask, own), None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seqlib._arrays import Array
 from seqlib._multi_head import _join, _split
-from seqlib._weigh import weigh
+from seqlib._weigh import weigh_products
 from seqlib.functional import linear
 from seqlib.transformer._checks import Params
 
@@ -24,5 +24,5 @@ def heads_of(x: Array, own: Params, num_heads: int, parts: range) -> list[Array]
 
 def look(q: Array, k: Array, v: Array, mask: Array | None, own: Params) -> Array:
     """Return what queries (B, H, T, E/H) find in keys and values (B, H, S, E/H)."""
-    heads, *_ = weigh((q * q.shape[-1] ** -0.5) @ k.mT, v, mask)
+    heads, *_ = weigh_products(q * q.shape[-1] ** -0.5, k, v, mask)
     return linear(_join(heads), own["out_proj.weight"], own.get("out_proj.bias"))[0]

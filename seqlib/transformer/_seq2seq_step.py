@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from seqlib._arrays import Array, array_namespace
+from array_api_compat import is_torch_array
+
+from seqlib._arrays import Array
 from seqlib._check import in_range, shapes, whole
 from seqlib.functional import log_softmax
 from seqlib.transformer._blocks import _add, _feed
 from seqlib.transformer._checks import Options, Params
 from seqlib.transformer._kept import heads_of, look
 from seqlib.transformer._names import ATTENTIONS, layers, under
+from seqlib.transformer._room import Pair, Room, room_for
 from seqlib.transformer._seq2seq import (
     Embedding,
     embed,
@@ -22,7 +25,14 @@ from seqlib.transformer._seq2seq import (
 from seqlib.transformer._seq2seq_checks import FIRST, check_ids, check_model
 from seqlib.transformer._stacks import encode, last_norm
 
-State = tuple  # (tokens so far, key_mask, a tuple of four arrays a layer)
+
+class State(tuple):
+    """(tokens so far, key_mask, four arrays a layer), and the buffers of the target's.
+
+    A copy of a state, as `take_rows` makes it, has no buffers.
+    """
+
+    room: Room | None = None
 
 
 def seq2seq_transformer_start(
@@ -54,7 +64,7 @@ def seq2seq_transformer_start(
     for layer in layers(stack(params, "decoder")):
         across = under("multihead_attn.", layer)
         kept.append((None, None, *heads_of(memory, across, num_heads, range(1, 3))))
-    return 0, key_mask, tuple(kept)
+    return State((0, key_mask, tuple(kept)))
 
 
 def seq2seq_transformer_step(
@@ -72,54 +82,57 @@ def seq2seq_transformer_step(
 
     log_probs are the last row of `log_softmax` of the logits that
     `seq2seq_transformer` gives for all tokens so far; but only the new token's query,
-    key and value are computed. Shapes: token (N,), log_probs (N, V); state is what
-    `seq2seq_transformer_start` or the last step returned, of N hypotheses. The other
-    arguments are those given to it. Errors: an argument does not fit.
+    key and value are computed. No gradient flows through log_probs. Shapes: token (N,),
+    log_probs (N, V); state is what `seq2seq_transformer_start` or the last step
+    returned, of N hypotheses, and stays as it is. The other arguments are those given
+    to it. Errors: an argument does not fit.
     """
     options = Options(norm_first, activation, eps, 0.0, None)
     check_model(params, num_heads, options, layout)
+    count = len(layers(stack(params, "decoder")))
+    t, key_mask, kept = _check_state(state, token, params, num_heads, count)
+    if is_torch_array(token):  # buffers are written in place, and autograd looks away
+        params = {name: a.detach() for name, a in params.items()}
+        kept = [[a if a is None else a.detach() for a in layer] for layer in kept]
     layers_of = layers(stack(params, "decoder"))
-    t, key_mask, kept = _check_state(state, token, params, num_heads, len(layers_of))
     form = Embedding(scale_embedding, layout)
     x, _ = embed(token[:, None], params, "decoder", form, options, t)  # (N, 1, E)
     mask = None if key_mask is None else key_mask[:, None, None, :]
-    new = []
-    for own, (k, v, *memory) in zip(layers_of, kept, strict=True):
-        grown: list[Array] = []
+    targets = [layer[:2] if t else None for layer in kept]
+    memories = [layer[2:] for layer in kept]
+    room = room_for(1, x, num_heads, targets, getattr(state, "room", None))
+    for own, target, memory in zip(layers_of, room.shown(), memories, strict=True):
         mine, across = (under(f"{n}.", own) for n in ATTENTIONS["decoder"])
         parts: tuple[Callable, ...] = (
-            partial(_look, mine, num_heads, [k, v], grown),
+            partial(_look, mine, num_heads, target),
             partial(_look_across, across, num_heads, memory, mask),
             partial(_feed, params=own, options=options),
         )
         for i, part in enumerate(parts, 1):
             x, _ = _add(x, part, f"norm{i}", own, options)
-        new.append((*grown, *memory))
     h, _ = last_norm(x, stack(params, "decoder"), eps)
     logits, _ = project(h[:, 0, :], params)
     log_probs, _ = log_softmax(logits)
-    return log_probs, (t + 1, key_mask, tuple(new))
+    both = zip(room.shown(), memories, strict=True)
+    after = State((t + 1, key_mask, tuple((*kv, *memory) for kv, memory in both)))
+    after.room = room
+    return log_probs, after
 
 
-def _look(
-    own: Params, num_heads: int, past: list, grown: list, x: Array
-) -> tuple[Array, None]:
-    """Attend to all positions so far; `grown` receives their keys and values."""
-    q, *new = heads_of(x, own, num_heads, range(3))
-    for before, now in zip(past, new, strict=True):
-        both = [now] if before is None else [before, now]
-        grown.append(array_namespace(x).concat(both, axis=-2))
-    k, v = grown
-    return look(q, k, v, None, own), None
+def _look(own: Params, num_heads: int, kv: Pair, x: Array) -> tuple[Array, None]:
+    """Write keys and values of x at the end of `kv`, and attend to all of them."""
+    q, k, v = heads_of(x, own, num_heads, range(3))
+    keys, values = kv
+    keys[:, :, -1:, :], values[:, :, -1:, :] = k, v
+    return look(q, keys, values, None, own), None
 
 
 def _look_across(
-    own: Params, num_heads: int, memory: list, mask: Array | None, x: Array
+    own: Params, num_heads: int, memory: Pair, mask: Array | None, x: Array
 ) -> tuple[Array, None]:
     """Attend to what is real of the memory, of which keys and values were kept."""
     (q,) = heads_of(x, own, num_heads, range(1))
-    k, v = memory
-    return look(q, k, v, mask, own), None
+    return look(q, *memory, mask, own), None
 
 
 def _check_state(
