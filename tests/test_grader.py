@@ -881,6 +881,10 @@ HONESTS = {
         "W_hh = time.sleep(99)",
         DEF,
     ),
+    "numpy changed in another cell": (
+        "np.matmul = None",
+        DEF.replace("dz @ W_hh", "np.matmul(dz, W_hh)"),
+    ),
     "a name deleted": (f"{DEF}\nx = 1\ndel x",),
     "wide letters": (DEF.replace("step_backward", "ｓtep_backward"),),
     "lines of Windows": (DEF.replace("\n", "\r\n") + "\r\n%time 1\r\n",),
