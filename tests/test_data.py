@@ -71,6 +71,7 @@ def test_a_string_is_no_list_of_words():
         Vocabulary([["a"]]).ids("a")
 
 
+@pytest.mark.referee("seqlib.data.one_hot", by="numpy.eye")
 @pytest.mark.parametrize("library", [np, torch, array_api_strict])
 def test_one_hot_is_a_row_of_the_identity(library):
     ids = [[0, 2], [1, 1]]
@@ -102,6 +103,7 @@ def test_one_hot_refuses_fractions():
         one_hot([0.5], 3)
 
 
+@pytest.mark.referee("seqlib.data.pad", by="by hand")
 def test_pad_fills_and_marks():
     array, mask = pad([[1, 2, 3], [4]], value=9)
     assert array.tolist() == [[1, 2, 3], [4, 9, 9]]

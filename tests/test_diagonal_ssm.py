@@ -276,10 +276,15 @@ def test_legs_is_the_normal_part_of_hippo():
     wanted = np.sort(eigenvalues.imag)[6:]
     np.testing.assert_allclose(ω, wanted, rtol=1e-10)
     np.testing.assert_allclose(-np.exp(ν), -0.5)
+
+
+@pytest.mark.referee("seqlib.diagonal_ssm.s4d_lin", by="by hand")
+def test_s4d_lin_by_hand():
     ν, ω = ours.s4d_lin(4)
     np.testing.assert_allclose(-np.exp(ν) + 1j * ω, -0.5 + 1j * np.pi * np.arange(4))
 
 
+@pytest.mark.referee("seqlib.diagonal_ssm.lru_ring", by="by hand")
 def test_the_ring_is_filled_evenly():
     ν, θ = ours.lru_ring(20000, np.random.default_rng(0), 0.5, 0.9, 3.0)
     r = np.exp(-np.exp(ν))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from array_api_strict import asarray as strict
 
+from seqlib import data, optim, seq2seq
 from seqlib import functional as F
 from seqlib.recurrent import init_params, recurrent, recurrent_backward
 from seqlib.rnn import rnn_cell
@@ -403,3 +404,74 @@ def test_parameters_of_another_cell():
     params = init_params("lstm", 3, 4, rng=np.random.default_rng(0))
     wanted = "weight_hh_l0 must have shape (12, 4), got (16, 4)"
     refuses(ValueError, wanted, recurrent, "gru", X, None, params)
+
+
+def seq2seq_step(**changes):
+    """Take a step of a decoder that attends, something in its state being wrong."""
+    rng = np.random.default_rng(0)
+    form = {"kind": "gru", "context": "attention"}
+    params = seq2seq.init_seq2seq(
+        "gru", 4, 5, 2, 3, context="attention", init="zero", attention_size=6, rng=rng
+    )
+    src = np.array([[1, 2, 3]])
+    state, token = seq2seq.seq2seq_start(src, 1, params, **form, init="zero")
+    return seq2seq.decoder_step(state._replace(**changes), token, params, **form)
+
+
+@pytest.mark.parametrize(
+    ("error", "call", "sentence"),
+    [
+        (
+            ValueError,
+            lambda: seq2seq_step(keys=np.ones((1, 3, 2))),
+            "state.keys must have shape (1, 3, A=6), got (1, 3, 2)",
+        ),
+        (
+            TypeError,
+            lambda: seq2seq_step(state=(np.ones((1, 1, 3)),) * 2),
+            "state.state must be a tuple of one array, got 2",
+        ),
+        (
+            ValueError,
+            lambda: data.one_hot(IDS, 0),
+            "size must be at least 1, got 0",
+        ),
+        (
+            TypeError,
+            lambda: data.one_hot(IDS, 2, "float32"),
+            "dtype must be a type of numbers of ids' library, got float32",
+        ),
+        (
+            TypeError,
+            lambda: data.pad([[1], ["a"]]),
+            "sequences[1] must hold numbers, got <U1",
+        ),
+        (
+            TypeError,
+            lambda: data.pad([[1]], None),
+            "value must be a number, got None",
+        ),
+        (
+            TypeError,
+            lambda: data.sentence_pairs("german", 2, RNG, distinct="yes"),
+            "distinct must be True or False, got 'yes'",
+        ),
+        (
+            TypeError,
+            lambda: init_params("rnn", 3, 4, bidirectional=2),
+            "bidirectional must be True or False, got 2",
+        ),
+        (
+            ValueError,
+            lambda: optim.sgd({"W": A}, {"W": A}, nesterov=True),
+            "nesterov must be False where momentum is 0, got True",
+        ),
+        (
+            ValueError,
+            lambda: optim.clip_by_norm({"W": A, "b": A.astype("f4")}, 1.0),
+            "grads['b'] must hold float64 as grads['W'] does, got float32",
+        ),
+    ],
+)
+def test_the_words_of_other_functions(error, call, sentence):
+    refuses(error, sentence, call)

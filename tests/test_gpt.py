@@ -123,6 +123,12 @@ def test_gpt_is_torchs(sizes, V, L, spare, padded, shifted, head, seed, **option
             close(grad, rights[name], 1e-11, scale=scale)
 
 
+@pytest.mark.referee("seqlib.transformer.positions_from", by="by hand")
+def test_positions_count_what_is_real():
+    mask = np.array([[False, False, True, True], [True, False, True, False]])
+    assert positions_from(mask).tolist() == [[0, 0, 0, 1], [0, 0, 1, 1]]
+
+
 @pytest.mark.referee("seqlib.transformer.gpt_backward", by="finite differences")
 @pytest.mark.parametrize("head", [False, True])
 @pytest.mark.parametrize("tied", [False, True])

@@ -15,7 +15,8 @@ BLOCKED = "torch matplotlib IPython ipywidgets scipy pandas"
 ARRAYS = (
     "_check _params functional rnn lstm gru convlstm recurrent interop metrics ledger "
     "data mlp boolean cnn scanning narx state_space attention masks positions "
-    "transformer decode"
+    "transformer decode seq2seq captioner optim memory graph_attention "
+    "linear_attention diagonal_ssm"
 )
 
 

@@ -89,6 +89,7 @@ OPTIONS = st.fixed_dictionaries(
 
 @pytest.mark.referee(
     "seqlib.transformer.transformer",
+    "seqlib.transformer.transformer_backward",
     "seqlib.transformer.transformer_encoder",
     "seqlib.transformer.transformer_decoder",
     by="torch.nn.Transformer",
@@ -114,6 +115,15 @@ def test_all_is_as_in_torch(sizes, options, of_src, of_tgt, of_memory, ragged, s
     m, k = [added(a) for a in masks], [added(a) for a in keys]
     wanted = theirs(x, y, *m, *k)
     close(out, wanted, 1e-10)
+    own, other = (
+        {k[8:]: a for k, a in params.items() if k.startswith(side)}
+        for side in ("encoder.", "decoder.")
+    )
+    memory, _ = transformer_encoder(src, own, H, masks[0], real, **ours)
+    close(memory, theirs.encoder(x, m[0], k[0]), 1e-10)
+    both = masks[1], real_tgt, masks[2], real
+    again, _ = transformer_decoder(tgt, memory, other, H, *both, **ours)
+    close(again, wanted, 1e-10)
     dout = rng.normal(size=out.shape)
     floats = [a for a in m if a is not None and a.requires_grad]
     inputs = [x, y, *theirs.parameters(), *floats]
@@ -129,8 +139,8 @@ def test_all_is_as_in_torch(sizes, options, of_src, of_tgt, of_memory, ragged, s
 
 
 @pytest.mark.referee(
-    "seqlib.transformer.transformer_encoder",
-    "seqlib.transformer.transformer_decoder",
+    "seqlib.transformer.transformer_encoder_backward",
+    "seqlib.transformer.transformer_decoder_backward",
     by="torch autograd",
 )
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
@@ -230,7 +240,9 @@ FORMS = {
 
 
 @pytest.mark.referee(
-    "seqlib.transformer.seq2seq_transformer", by="torch.nn.Transformer"
+    "seqlib.transformer.seq2seq_transformer",
+    "seqlib.transformer.seq2seq_transformer_backward",
+    by="torch.nn.Transformer",
 )
 @pytest.mark.parametrize("layout", ["interleaved", "halves"])
 @pytest.mark.parametrize("form", FORMS)
@@ -269,7 +281,9 @@ def model(form="BART", seed=0, V=7, **more):
     return rng, {**words(rng, 4, (V, V), **FORMS[form]), **params}
 
 
-@pytest.mark.referee("seqlib.transformer.seq2seq_transformer", by="finite differences")
+@pytest.mark.referee(
+    "seqlib.transformer.seq2seq_transformer_backward", by="finite differences"
+)
 def test_the_gradient_of_tied_matrices_by_differences():
     rng, params = model("Marian")
     ids, decoder_ids = rng.integers(0, 7, (2, 3)), rng.integers(0, 7, (2, 2))
@@ -285,7 +299,9 @@ def test_the_gradient_of_tied_matrices_by_differences():
     close(grads["shared.weight"], wanted, 1e-7)
 
 
-@pytest.mark.referee("seqlib.transformer.seq2seq_transformer", by="torch autograd")
+@pytest.mark.referee(
+    "seqlib.transformer.seq2seq_transformer_backward", by="torch autograd"
+)
 @pytest.mark.parametrize("form", FORMS)
 def test_dropout_is_drawn_once_and_its_gradient_is_that_of_autograd(form):
     rng, params = model(form)
