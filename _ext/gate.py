@@ -148,7 +148,12 @@ def inspect(root: Path, package: Path | None = None) -> Ledger:
     root = Path(root)
     modules = Package(package or seqlib_of(root))
     chapters = [Notebook.read(p, root) for p in sorted(root.glob("chapters/*.ipynb"))]
-    patterns = ("exercises/**/*.ipynb", "appendices/*.md", "*.md")
+    patterns = (
+        "exercises/**/*.ipynb",
+        "appendices/*.ipynb",
+        "appendices/*.md",
+        "*.md",
+    )
     others = [Notebook.read(p, root) for g in patterns for p in sorted(root.glob(g))]
     problems: list[Problem] = []
     seen: dict[str, str] = {}

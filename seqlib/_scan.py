@@ -57,14 +57,14 @@ def scan(
     if cell.merge and b_ih is not None:
         b_ih, b_hh = b_ih + b_hh, None
     T, B, _ = x.shape
-    a, _ = linear(_flat(x), W_ih, b_ih)  # every step's input product at once
+    a, _ = linear(flatten(x), W_ih, b_ih)  # every step's input product at once
     a = xp.reshape(a, (T, B, -1))
     order = range(T)[::-1] if suffix.endswith("_reverse") else range(T)
     before, outs, steps = [None] * T, [None] * T, [None] * T
     for t in order:
         before[t] = state[0]
         new, steps[t] = cell.step(a[t, ...], state, W_hh, b_hh)
-        state = new if real is None else _choose(real[t, ...], new, state)
+        state = new if real is None else choose(real[t, ...], new, state)
         outs[t] = state[0]
     y = xp.stack(outs)
     if real is not None:
@@ -95,14 +95,14 @@ def scan_backward(
         da[t, ...], at_product, back = cell.step_backward(dstate, kept.steps[t], W_hh)
         if dg is not da:
             dg[t, ...] = at_product
-        dstate = back if real is None else _choose(real[t, ...], back, dstate)
-    flat = _flat(da, real)  # (T * B, blocks * H): all steps in one product each
-    flat_g = flat if dg is da else _flat(dg, real)
-    h = _flat(xp.stack(kept.before))
+        dstate = back if real is None else choose(real[t, ...], back, dstate)
+    flat = flatten(da, real)  # (T * B, blocks * H): all steps in one product each
+    flat_g = flat if dg is da else flatten(dg, real)
+    h = flatten(xp.stack(kept.before))
     last = None
     if cell.last is not None:
-        last = _flat(xp.stack([cell.last(c) for c in kept.steps]))
-    dW_ih, dW_hh = flat.T @ _flat(kept.x), by_state(flat_g, h, last)
+        last = flatten(xp.stack([cell.last(c) for c in kept.steps]))
+    dW_ih, dW_hh = flat.T @ flatten(kept.x), by_state(flat_g, h, last)
     db_ih = xp.sum(flat, axis=0)
     db_hh = xp.sum(flat_g, axis=0) if dg is not da else xp.asarray(db_ih, copy=True)
     grads = dict(zip(names, (dW_ih, dW_hh, db_ih, db_hh), strict=True))
@@ -111,13 +111,13 @@ def scan_backward(
     return dx, dstate, grads
 
 
-def _choose(here: Array, a: State, b: State) -> State:
+def choose(here: Array, a: State, b: State) -> State:
     """Take a where the step is real, and b, what was held, on padding."""
     xp = array_namespace(here)
     return tuple(xp.where(here, i, j) for i, j in zip(a, b, strict=True))
 
 
-def _flat(a: Array, real: Array | None = None) -> Array:
+def flatten(a: Array, real: Array | None = None) -> Array:
     """All steps (T, B, G) as one (T * B, G), zero on padding."""
     xp = array_namespace(a)
     a = a if real is None else xp.where(real, a, xp.zeros_like(a))

@@ -24,7 +24,8 @@ PAGES = sorted(
     for page in BOOK.rglob("*.html")
     if page.name != "index.html" and "_static" not in page.parts
 )
-NOTEBOOKS = [page for page in PAGES if page.startswith(("chapters/", "exercises/"))]
+KINDS = ("chapters/", "exercises/", "appendices/data")
+NOTEBOOKS = [page for page in PAGES if page.startswith(KINDS)]
 DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 375, "height": 800}
 

@@ -333,3 +333,68 @@ def test_dropout_draws_one_mask_for_all_libraries():
     ]
     np.testing.assert_array_equal(outs[0], outs[1])
     np.testing.assert_array_equal(outs[0], outs[2])
+
+
+@pytest.mark.parametrize("f", [ours.softmax, ours.log_softmax])
+def test_each_row_has_a_maximum_of_its_own(f):
+    """Rows far apart: with one maximum for all, the lower one would be 0 / 0."""
+    x = np.array([[1e4, 1e4 + 1], [0.0, 1.0]])
+    for axis, rows in ((-1, x), (0, x.T)):
+        out, _ = f(rows, axis)
+        np.testing.assert_array_equal(*(out if axis else out.T))
+
+
+def test_what_is_made_inside_is_on_the_inputs_device():
+    """The device "meta" computes nothing, but refuses to be mixed with another."""
+    x = torch.ones(2, 3, device="meta")
+    ids = torch.ones(2, dtype=torch.int64, device="meta")
+    out, cache = ours.dropout(x, 0.5, np.random.default_rng(0))
+    assert ours.dropout_backward(out, cache).device.type == "meta"
+    dweight = ours.embedding_backward(x, (ids, torch.ones(4, 3, device="meta"), (2,)))
+    assert dweight.device.type == "meta"
+    assert dweight.shape == (4, 3)
+    some = torch.ones(2, 3, dtype=torch.bool, device="meta")
+    cache = (x, some, some[:, 0], 0.0, torch.ones(2, device="meta"))
+    assert ours.cross_entropy_backward(1.0, cache).device.type == "meta"
+
+
+@pytest.mark.referee("seqlib.functional.cross_entropy", by="torch.nn.functional")
+@pytest.mark.referee("seqlib.functional.cross_entropy_backward", by="torch autograd")
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_each_reduction(reduction, smoothing):
+    """Of five targets two are ignored, so that the mean is over three."""
+    rng = np.random.default_rng(0)
+    logits, targets = rng.normal(size=(5, 3)), np.array([0, 2, -1, 1, -1])
+    options = {"ignore_index": -1, "label_smoothing": smoothing, "reduction": reduction}
+    tensor = torch.tensor(logits, requires_grad=True)
+    wanted = theirs.cross_entropy(tensor, torch.tensor(targets), **options)
+    loss, cache = ours.cross_entropy(logits, targets, **options)
+    close(loss, wanted)
+    dout = rng.normal(size=loss.shape)
+    (grad,) = by_autograd([wanted], [torch.tensor(dout)], [tensor])
+    close(ours.cross_entropy_backward(dout, cache), grad)
+
+
+def test_a_probability_of_zero_drops_nothing_at_all():
+    class Lowest(np.random.Generator):
+        def random(self, size):
+            return np.zeros(size)
+
+    x = np.ones((2, 3))
+    out, _ = ours.dropout(x, 0.0, Lowest(np.random.PCG64(0)))
+    np.testing.assert_array_equal(out, x)
+
+
+def test_what_is_left_out_is_as_in_torch():
+    """Options have torch's defaults: eps, the mean, the exact gelu, -100."""
+    rng = np.random.default_rng(0)
+    x, w, b = 1e-3 * rng.normal(size=(2, 3)), rng.normal(size=3), rng.normal(size=3)
+    tensors = [torch.tensor(a) for a in (x, w, b)]
+    close(
+        ours.layer_norm(x, w, b)[0], theirs.layer_norm(tensors[0], (3,), *tensors[1:])
+    )
+    close(ours.gelu(w)[0], theirs.gelu(tensors[1]))
+    targets = np.array([-100, 2])
+    loss = theirs.cross_entropy(tensors[0], torch.tensor(targets))
+    close(ours.cross_entropy(x, targets)[0], loss)

@@ -29,6 +29,7 @@ FORMS = {
     "relu": "relu",
     "gelu": "gelu",
     "gelu_tanh": lambda z: torch.nn.functional.gelu(z, approximate="tanh"),
+    "silu": torch.nn.functional.silu,
 }
 
 

@@ -433,7 +433,7 @@ def test_nothing_is_left_for_the_next_one(marker):
         "import os\n"
         "left = os.listdir('/tmp') + os.listdir('/dev/shm')\n"
         "left += [p for p in os.listdir('/proc') if p.isdigit() and int(p) > 3 "
-        "and int(p) != os.getpid()]\n"
+        "and int(p) not in (os.getpid(), os.getppid())]\n"
         "raise ValueError(f'left {left}')"
     )
     marker.mark("one", leave)
@@ -452,6 +452,416 @@ def test_what_answers_is_taken_away(tmp_path, name):
     assert not list(tmp_path.rglob("exercises"))
     with pytest.raises(ValueError, match="could be taken away"):
         copy_library(tmp_path / "other", ["seqlib.rnn.no_such"])
+
+
+# attacks -----------------------------------------------------------------------------
+
+FORGE = """
+import os, stat
+from seqlib.grading import wire
+def block(head): return len(head).to_bytes(8, 'little') + head
+def outcome(result, inputs=()):
+    return b'R' + wire.dumps(
+        {'result': result, 'inputs': inputs, 'problem': '', 'error': ''})
+def forge(*frames):
+    for fd in range(3, 64):
+        try:
+            if stat.S_ISFIFO(os.fstat(fd).st_mode):
+                for frame in frames: wire.send(fd, frame)
+        except OSError: pass
+"""
+
+
+def attack(body):
+    lines = "".join(f"    {line}\n" for line in body.strip().split("\n"))
+    return handed_in(FORGE, f"def step_backward(dh, h, W_hh):\n{lines}    return dh, h")
+
+
+ATTACKS = {  # what is done to the grader, and a part of what it says
+    "a forged question": ("forge(b'Agarbage')", ""),
+    "a forged question of the wrong kind": ("forge(b'A' + wire.dumps([1]))", ""),
+    "a forged question with odd arguments": (
+        "forge(b'A' + wire.dumps({'name': 'step_backward', 'args': 3}))",
+        "",
+    ),
+    "a forged end": ("forge(b'Ugarbage')", ""),
+    "a forged end with a novel": ("forge(b'U' + wire.dumps('x' * 2**18))", "xxx"),
+    "a forged end without words": ("forge(b'U' + wire.dumps({'a': dh}))", ""),
+    "a forged number without end": ("forge(outcome(10**400))", "cannot be read"),
+    "forged inputs": ("forge(outcome((dh, dh)))", "cannot be read"),
+    "forged inputs, none": ("forge(outcome((dh, dh), None))", "cannot be read"),
+    "forged inputs, too many": ("forge(outcome((dh, h), (dh,) * 9))", "cannot be"),
+    "a forged type": (
+        "forge(b'R' + block(b'{\"array\": [\"),\\'g*4\", [1]]}'))",
+        "cannot be read",
+    ),
+    "a forged tree of millions": (
+        'forge(b\'R\' + block(b\'{"dict": [["result", {"list": [\' '
+        "+ b'0,' * 2**23 + b'0]}]]}'))",
+        "cannot be read",
+    ),
+    "frames without end": (
+        "while True: forge(b'L', b'l\\0\\0', b'')",
+        "took longer than 2 seconds",
+    ),
+    "a statement of no number": ("forge(b'l' + b'\\xff' * 2**20)", "dz has a wrong"),
+    "half a frame": (
+        "import time\nforge(b'R' * 9)\n"
+        "[os.write(fd, b'\\xff\\0') for fd in range(3, 9) if os.path.exists("
+        "f'/proc/self/fd/{fd}') and stat.S_ISFIFO(os.fstat(fd).st_mode)]\n"
+        "time.sleep(99)",
+        "",
+    ),
+    "what copies the arguments, patched": (
+        "import seqlib.grading.outcome as o\nold = o.plain\n"
+        "o.plain = lambda v: () if len(v) == 3 else old(v)",
+        "cannot be read",
+    ),
+    "a word without end": ("return 'x' * 2**18", "must return 2 results"),
+    "a dict with odd keys": (
+        "return {(i, None): dh for i in range(9000)}",
+        "must return 2 results",
+    ),
+    "a list that holds itself": ("a = []\na.append(a)\nreturn a", "holds itself"),
+    "lists in lists": (
+        "a = []\nfor _ in range(10**5): a = [a]\nreturn a",
+        "a list that holds itself",
+    ),
+    "arrays of 40 axes": ("return np.zeros((1,) * 40), dh", "cannot be read"),
+    "signs that are no text": (
+        "raise ValueError('\\ud800\\0\\x1b[31m<script>\\u202e')",
+        "raised ValueError: [31m<script>",
+    ),
+    "files closed": ("os.closerange(0, 64)", "it ended the process"),
+    "files changed": (
+        "[os.dup2(os.open('/dev/zero', 0), fd) for fd in range(3, 9)]",
+        "it ended the process",
+    ),
+    "the grader stopped": ("os.kill(os.getppid(), 19)", "not permitted"),
+    "the first process killed": ("os.kill(1, 9)", "not permitted"),
+    "the grader's files": ("os.listdir(f'/proc/{os.getppid()}/fd')", "Permission"),
+    "the first process's files": ("os.listdir('/proc/1/fd')", "Permission denied"),
+    "the grader's memory": ("open(f'/proc/{os.getppid()}/mem')", "Permission denied"),
+    "ptrace": (
+        "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "if libc.ptrace(16, os.getppid(), 0, 0): raise OSError(ctypes.get_errno())",
+        "raised OSError: 1",
+    ),
+    "a debugger": (
+        "import sys\nsys.settrace(lambda *a: sys.exit())\nforge()",
+        "SystemExit",
+    ),
+    "builtins taken away": (
+        "import builtins\nbuiltins.len = lambda x: 0\n"
+        "builtins.isinstance = lambda *a: True",
+        "",
+    ),
+    "limits raised": (
+        "import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
+        "not allowed to raise maximum limit",
+    ),
+    "recursion without end": (
+        "import sys\nsys.setrecursionlimit(10**9)\ndef f(n): return [f(n + 1)]\nf(0)",
+        "",
+    ),
+    "shared memory filled": (
+        "for i in range(9): open(f'/dev/shm/{i}', 'wb').write(bytes(2**24))",
+        "No space left",
+    ),
+    "everybody's right answer": (
+        "import gc\nfound = [o for o in gc.get_objects() if callable(o) and "
+        "getattr(o, '__name__', '') in ('reference', 'rnn_cell_backward')]\n"
+        "if found: return found[0](dh, h, W_hh)",
+        "dz has a wrong value",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_earns_nothing_and_ends_soon(marker, name):
+    body, said = ATTACKS[name]
+    start = time.monotonic()
+    result = marker.mark("someone", attack(body))
+    assert (result.state, result.points) == ("graded", 3), result
+    assert said in result.questions[0].message
+    assert result.questions[1].points == 3
+    text = json.dumps(result.as_json(), ensure_ascii=False)
+    assert len(text) < 20_000
+    assert not set(text) & set("\0\x1b\u202e\ud800")
+    assert time.monotonic() - start < 4 * 4 * SECONDS
+
+
+def test_a_class_goes_on_after_attacks(tmp_path):
+    """What the parent reads is hostile, too: no frame may end the batch."""
+    (tmp_path / "in").mkdir()
+    for i, name in enumerate(list(ATTACKS)[:9]):
+        (tmp_path / f"in/a{i}.ipynb").write_bytes(attack(ATTACKS[name][0]))
+    (tmp_path / "in/z.ipynb").write_bytes(SOLUTION)
+    done = grade(tmp_path / "in", "--exercise", "06", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    found = stored(tmp_path / "out")
+    assert len(found) == 10
+    assert found["z"]["points"] == 38
+
+
+LEAVE = {  # by students whom the next one knows
+    "a folder in folders": (
+        "os.chdir('/tmp')\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')\n"
+        "open('left', 'w').write('here')"
+    ),
+    "a folder with a link": (
+        "os.mkdir('/tmp/d'); os.symlink('/usr', '/tmp/d/usr')\n"
+        "open('/tmp/left', 'w').write('here')"
+    ),
+    "a link": "os.symlink('/nowhere', '/dev/shm/left')",
+    "shared memory": ("import ctypes\nctypes.CDLL(None).shmget(77, 4096, 0o1666)\n"),
+    "a process in its own session": (
+        "import time\nif not os.fork():\n    os.setsid()\n"
+        "    if not os.fork(): time.sleep(60)\n    os._exit(0)"
+    ),
+}
+SEEK_LEFT = answer(
+    "import os\n"
+    "left = os.listdir('/tmp') + os.listdir('/dev/shm')\n"
+    "left += [p for p in os.listdir('/proc') if p.isdigit() and int(p) != os.getpid()"
+    " and b'python' not in open(f'/proc/{p}/cmdline', 'rb').read().split(b'\\0')[0]"
+    " and p != '1']\n"
+    "left += open('/proc/sysvipc/shm').read().splitlines()[1:]\n"
+    "raise ValueError(f'left {left}')"
+)
+
+
+@pytest.mark.parametrize("name", LEAVE)
+def test_nothing_can_be_left_for_a_friend(marker, name):
+    marker.mark("one", attack(LEAVE[name]))
+    message = marker.mark("friend", SEEK_LEFT).questions[0].message
+    assert "left []" in message, message
+
+
+SCAN = """
+def spy():
+    import ctypes
+    found = []
+    for line in open('/proc/self/maps'):
+        place, rights, *_ = line.split()
+        start, end = (int(n, 16) for n in place.split('-'))
+        if 'rw' in rights and 'vvar' not in line and end - start < 2**28:
+            found.append(ctypes.string_at(start, end - start))
+    return b''.join(found)
+def step_backward(dh, h, W_hh):
+    mark = bytes([c ^ 1 for c in MARK])
+    raise ValueError(f'found {spy().count(mark)}')
+"""
+
+
+def test_memory_holds_nothing_of_the_student_before(marker):
+    """A process that all share would keep freed text and right results."""
+    mark = b"the_very_own_words_of_a_good_student"
+    helpers = [f"def h{i}():\n    return '{mark.decode()}' * {i}" for i in range(400)]
+    all_of_them = "def use():\n    " + "\n    ".join(f"h{i}()" for i in range(400))
+    good = handed_in(*helpers, all_of_them, RIGHT + "\n    use()")
+    assert marker.mark("good", good).points == 6
+    hidden = f"MARK = bytes({[c ^ 1 for c in mark]})"
+    message = marker.mark("spy", handed_in(hidden, SCAN)).questions[0].message
+    assert "found 1" in message, message  # the one that it looks for
+
+
+def test_what_cannot_be_opened_is_its_own_state(tmp_path):
+    put = tmp_path / "in"
+    for name in ("fifo", "folder", "link", "good"):
+        (put / name).mkdir(parents=True)
+    os.mkfifo(put / "fifo/06.ipynb")
+    (put / "folder/06.ipynb").mkdir()
+    (put / "good/06.ipynb").write_bytes(SOLUTION)
+    (put / "link/06.ipynb").symlink_to("../good/06.ipynb")
+    long = "ü" * 120
+    (put / long).mkdir()
+    (put / long / "06.ipynb").write_bytes(STUDENT)
+    os.mkfifo(put / "other.ipynb")
+    words = [put, "--exercise", "06", "--out", put / "out", "--workers", "2"]
+    done = grade(*words, timeout=100)
+    assert done.returncode == 0, done.stderr
+    found = {r["submission"]: r for r in stored(put / "out").values()}
+    reasons = {name: r["reason"] for name, r in found.items()}
+    assert reasons.pop("good") == reasons.pop(long) == ""
+    assert "a link to a file elsewhere" in reasons.pop("link")
+    assert all("no notebook" in r or "no plain file" in r for r in reasons.values())
+    assert set(reasons) == {"fifo", "folder", "other"}  # not "out"
+    assert "0 graded now" in grade(*words).stdout
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"exercise": "6"}'])
+def test_settings_that_are_spoilt_get_a_sentence(tmp_path, text):
+    hand_in(tmp_path / "in", 1)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/.settings.json").write_text(text)
+    words = [tmp_path / "in", "--exercise", "06", "--out", tmp_path / "out"]
+    done = grade(*words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "settings" in done.stderr or "exercise" in done.stderr
+
+
+def test_the_seed_is_nobody_elses(tmp_path):
+    hand_in(tmp_path / "in", 1)
+    old = os.umask(0)
+    try:
+        grade(tmp_path / "in", "--exercise", "06", "--out", tmp_path / "out")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "out/.settings.json").stat().st_mode & 0o777 == 0o600
+
+
+# honest notebooks --------------------------------------------------------------------
+
+BODY = "    dz = dh * (1 - h**2)\n    return dz, dz @ W_hh"
+DEF = f"def step_backward(dh, h, W_hh):\n{BODY}"
+HONESTS = {
+    "Colab": (
+        '#@title One step { display-mode: "form" }\nfrom google.colab import drive',
+        "drive.mount('/content/drive')",
+        DEF,
+    ),
+    "magics inside": (
+        "%load_ext autoreload\n%autoreload 2",
+        f"{DEF}\n\nfor n in range(3):\n    %time step_backward(1, 1, 1)\n!ls -l\n?np",
+    ),
+    "a magic in a function": ("def step_backward(dh, h, W_hh):\n    !ls\n" + BODY,),
+    "a question in a docstring": (
+        'def step_backward(dh, h, W_hh):\n    """Why does\n    it hold?\n    """\n'
+        f"{BODY}\n\n%timeit 1",
+    ),
+    "a remainder on its own line": (
+        f"%matplotlib inline\nn = (5\n    % 3)\n{DEF.replace('h**2', 'h**n')}",
+    ),
+    "numpy by star": (
+        "from numpy import *",
+        "def step_backward(dh, h, W_hh):\n    dz = dh * (1 - square(h))\n"
+        "    return dz, matmul(dz, W_hh)",
+    ),
+    "numpy by star, in try": (
+        "try:\n    from numpy import *\nexcept ImportError:\n    pass",
+        "def step_backward(dh, h, W_hh):\n    dz = dh * (1 - square(h))\n"
+        "    return dz, matmul(dz, W_hh)",
+    ),
+    "imports in try": (
+        "try:\n    import cupy as xp\nexcept ImportError:\n    import numpy as xp",
+        "def step_backward(dh, h, W_hh):\n    dz = dh * (1 - xp.square(h))\n"
+        "    return dz, xp.matmul(dz, W_hh)",
+    ),
+    "a main block": (
+        DEF,
+        "if __name__ == '__main__':\n    h = np.ones((1, 1))\n"
+        "    print(step_backward(h, h, h))",
+    ),
+    "defined in a condition": (
+        "if np.__version__ > '1':\n    " + DEF.replace("\n", "\n    "),
+    ),
+    "type hints": (
+        "from typing import Optional, Tuple\nfrom numpy.typing import NDArray",
+        "def step_backward(dh: NDArray, h: 'NDArray', W_hh: Optional[NDArray]) -> "
+        f"Tuple[NDArray, NDArray]:\n{BODY}",
+    ),
+    "type hints without imports": (
+        "from __future__ import annotations",
+        f"def step_backward(dh: Array, h: Array, W_hh: Array) -> Pair:\n{BODY}",
+    ),
+    "a dataclass": (
+        "from dataclasses import dataclass\n@dataclass\nclass Cell:\n"
+        "    W: np.ndarray\n    def back(self, dz): return dz @ self.W",
+        "def step_backward(dh, h, W_hh):\n    dz = dh * (1 - h**2)\n"
+        "    return dz, Cell(W_hh).back(dz)",
+    ),
+    "a method": (
+        "class Answer:\n    def step(self, dh, h, W_hh):\n"
+        + BODY.replace("    ", "        "),
+        "step_backward = Answer().step",
+    ),
+    "a static method": (
+        "class Answer:\n    @staticmethod\n    def step(dh, h, W_hh):\n"
+        + BODY.replace("    ", "        "),
+        "step_backward = Answer.step",
+    ),
+    "a callable object": (
+        "class Answer:\n    def __call__(self, dh, h, W_hh):\n"
+        + BODY.replace("    ", "        "),
+        "step_backward = Answer()",
+    ),
+    "nested": (
+        "def make():\n    " + DEF.replace("\n", "\n    "),
+        "def made():\n    " + DEF.replace("\n", "\n    ") + "\n"
+        "    return step_backward",
+        "step_backward = made()",
+    ),
+    "a decorator": (
+        "import functools\ndef log(f):\n    @functools.wraps(f)\n"
+        "    def inner(*a, **k): return f(*a, **k)\n    return inner",
+        f"@log\n{DEF}",
+    ),
+    "a global": (
+        "calls = 0",
+        f"def step_backward(dh, h, W_hh):\n    global calls\n    calls += 1\n{BODY}",
+    ),
+    "a table filled later": (
+        "table = {}",
+        "table['n'] = 2",
+        DEF.replace("h**2", "h**table['n']"),
+    ),
+    "a helper with a builtin's name": (
+        "def pow(a): return a * a",
+        DEF.replace("h**2", "pow(h)"),
+    ),
+    "an import of the same name that is gone": (
+        "from my_solutions import step_backward",
+        DEF,
+    ),
+    "slow experiments": (
+        *(f"import time\ntime.sleep(99)\n{n} = time.sleep(99)" for n in "xyz"),
+        *(f"{n} = [time.sleep(1) for _ in range(9)]" for n in ("dz", "dh", "h")),
+        "W_hh = time.sleep(99)",
+        DEF,
+    ),
+    "a name deleted": (f"{DEF}\nx = 1\ndel x",),
+    "wide letters": (DEF.replace("step_backward", "ｓtep_backward"),),
+    "lines of Windows": (DEF.replace("\n", "\r\n") + "\r\n%time 1\r\n",),
+    "lines of an old Mac": (f"x = 1\n{DEF}\ny = 2\n".replace("\n", "\r"),),
+    "one line": ("two = 2; three = 3", DEF.replace("h**2", "h**two")),
+    "the walrus": ("print(two := 2)", DEF.replace("h**2", "h**2")),
+    "a form feed": (f"%time 1\nx = 1\n\x0c\n{DEF}",),
+    "a loop that fills": (
+        "powers = []\nfor n in range(3):\n    powers.append(n)",
+        DEF.replace("h**2", "h**powers[2]"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HONESTS)
+def test_honest_notebooks_get_their_due(marker, name):
+    result = marker.mark("someone", handed_in(*HONESTS[name]))
+    assert [q.points for q in result.questions[:2]] == [3, 3], result.questions[0]
+
+
+def test_jupyter_with_widgets_and_outputs(marker):
+    book = json.loads(SOLUTION)
+    book["metadata"]["widgets"] = {"application/vnd.jupyter.widget-state+json": {}}
+    for cell in book["cells"]:
+        cell["metadata"] = {"id": "x", "colab": {"base_uri": "https://a.b"}}
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [{"output_type": "stream", "text": ["x"] * 9}]
+            cell["source"] = "".join(cell["source"]).splitlines(True)
+    assert marker.mark("someone", json.dumps(book).encode()).points == 38
+
+
+def test_an_earlier_function_may_be_called_by_the_names_of_its_arguments(marker):
+    text = """
+def states_backward(dy, h, W_hh):
+    dz, dh = np.zeros_like(h), np.zeros_like(h[:, 0])
+    for t in reversed(range(h.shape[1])):
+        dz[:, t], dh = step_backward(h=h[:, t], dh=dy[:, t] + dh, W_hh=W_hh)
+    return dz
+"""
+    questions = marker.mark("someone", handed_in(TURNED, text)).questions
+    assert (questions[0].points, questions[2].points) == (0, 5)
 
 
 # the reader --------------------------------------------------------------------------

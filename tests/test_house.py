@@ -39,6 +39,7 @@ HOUSE = [
     "references.bib",
     "chapters/05-rnn.ipynb",
     "chapters/06-bptt.ipynb",
+    "appendices/data.ipynb",
     "exercises/06-bptt.ipynb",
     "exercises/solutions/06-bptt.ipynb",
     "seqlib/functional.py",
@@ -232,3 +233,24 @@ def test_no_file_speaks_of_a_machine_or_of_a_tool():
         if path not in samples:
             bad += [f"{path.relative_to(ROOT)}: {m[0]}" for m in FOREIGN.finditer(text)]
     assert not bad, "\n".join(["", *bad])
+
+
+NAMED = re.compile(r"([\w-]+)(?: et al\.)? \(((?:19|20)\d\d)\)")
+
+
+def test_what_the_docstrings_cite_is_in_the_bibliography():
+    entries = (ROOT / "references.bib").read_text("utf-8").split("\n@")[1:]
+    authors = [
+        (
+            re.search(r"author\s*= \{(.*)\},\n", e)[1],
+            re.search(r"year\s*= \{(\d+)", e)[1],
+        )
+        for e in entries
+    ]
+    missing = set()
+    for path in (ROOT / "seqlib").rglob("*.py"):
+        text = " ".join(path.read_text("utf-8").split())
+        for name, year in NAMED.findall(text):
+            if not any(name in who and year == when for who, when in authors):
+                missing.add(f"{path.relative_to(ROOT)}: {name} ({year})")
+    assert not missing

@@ -10,8 +10,9 @@ import run
 from notebook_rules import RULES, breaches
 
 ROOT = Path(__file__).parents[1]
-BOOKS = sorted([*ROOT.glob("chapters/*.ipynb"), *ROOT.glob("exercises/**/*.ipynb")])
-CHAPTERS = [path for path in BOOKS if path.parent.name == "chapters"]
+FOLDERS = "chapters/*.ipynb", "exercises/**/*.ipynb", "appendices/*.ipynb"
+BOOKS = sorted(path for folder in FOLDERS for path in ROOT.glob(folder))
+CHAPTERS = [path for path in BOOKS if path.parent.name in ("chapters", "appendices")]
 NAMES = [path.relative_to(ROOT).as_posix() for path in BOOKS]
 
 

@@ -1,25 +1,36 @@
 """Every function has an independent referee, and the README says which."""
 
+import importlib
 import inspect
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 import referees
-from calls import collect, public_functions
+from calls import collect, elsewhere, public_functions, public_modules
 
 MARKS = referees.marks()
 NAMED = {function for mark in MARKS for function in mark.functions}
 PUBLIC = public_functions()
 NAMES = {f: name for name, f in PUBLIC.items()}
-CALLS = collect()["CALLS"]
-WITHOUT: dict[str, str] = {}  # functions without a referee, and why
+ROWS = collect()
+WITHOUT = {  # functions that need no referee, and why
+    "seqlib.*init_*": "draws parameters: shapes and spread are tested, no equation",
+}
 
 
 def canonical(name):
-    """Return the one name that a function has here, whichever the mark says."""
+    """Return the one name that a function has here; a class is called by its own."""
+    module = name.rpartition(".")[0]
+    if module not in public_modules():
+        return name if inspect.isclass(found(module)) else None
+    thing = found(name)
+    return name if inspect.isclass(thing) else NAMES.get(thing)
+
+
+def found(name):
     module, _, short = name.rpartition(".")
-    __import__(module)
-    return NAMES.get(getattr(inspect.sys.modules[module], short, None))
+    return getattr(importlib.import_module(module), short, None)
 
 
 @pytest.mark.parametrize("mark", MARKS, ids=lambda mark: f"{mark.file}-{mark.test}")
@@ -35,15 +46,15 @@ def test_a_name_is_that_of_a_public_function(name):
     assert canonical(name) == name
 
 
-@pytest.mark.parametrize("f", CALLS, ids=lambda f: NAMES[f].removeprefix("seqlib."))
+HERE = [f for f in ROWS["CALLS"] if not elsewhere(NAMES[f], ROWS["ELSEWHERE"])]
+
+
+@pytest.mark.parametrize("f", HERE, ids=lambda f: NAMES[f].removeprefix("seqlib."))
 def test_everyone_has_a_referee(f):
     back = f"{NAMES[f]}_backward"
     for name in [NAMES[f]] + [back] * (back in PUBLIC):
-        assert (name in NAMED) != (name in WITHOUT), f"{name} needs a referee"
-
-
-def test_what_is_without_a_referee_exists():
-    assert set(WITHOUT) <= set(PUBLIC)
+        without = any(fnmatchcase(name, pattern) for pattern in WITHOUT)
+        assert name in NAMED or without, f"{name} needs a referee"
 
 
 def test_the_readme_has_the_table():
@@ -59,10 +70,11 @@ def test_a_false_mark_is_seen(tmp_path):
         "from seqlib import functional as F\n"
         "def helper():\n    return cell\n"
         "TABLE = {'a': F.sigmoid}\n"
+        "NAMES = ['sigmoid_backward']\n"
         "@pytest.mark.referee('seqlib.gru.gru_cell', by='x, y')\n"
         "@pytest.mark.referee('seqlib.functional.softmax', by='z')\n"
         "@pytest.mark.referee('seqlib.functional.sigmoid', by='z')\n"
-        "@pytest.mark.referee('seqlib.functional.sigmoid_backward', by='z')\n"
+        "@pytest.mark.referee(*(f'seqlib.functional.{n}' for n in NAMES), by='z')\n"
         "def test_it():\n    helper()\n    TABLE\n"
         "    getattr(F, 'sigmoid' + '_backward')\n"
         "def test_other():\n    F.softmax\n"

@@ -16,7 +16,7 @@ from torch.optim import lr_scheduler
 
 import seqlib
 from seqlib import train
-from seqlib.data import pad
+from seqlib.data import Adding, adding_problem, pad
 from seqlib.train import fit, seeded
 
 rng = np.random.default_rng(0)
@@ -202,6 +202,30 @@ def test_float32_is_kept_and_named_tuples_and_strings_pass():
     fit(small().float(), loss, data, steps=2, progress=False)
 
 
+def test_a_column_may_be_a_tuple_of_samples():
+    def loss(model, batch):
+        seen.append(batch)
+        return model(torch.ones(3, dtype=torch.float64)).mean()
+
+    seen = []
+    fit(small(), loss, (("a", "b", "c"), (1.0, 2.0, 3.0)), epochs=1, progress=False)
+    ((letters, numbers),) = seen
+    assert sorted(zip(letters, numbers, strict=True)) == [
+        ("a", 1.0),
+        ("b", 2.0),
+        ("c", 3.0),
+    ]
+
+
+def test_a_named_tuple_of_data_is_one_in_every_batch():
+    def loss(model, batch):
+        assert isinstance(batch, Adding)
+        return mse_loss(model(batch.x.flatten(1))[:, 0], batch.y)
+
+    data = adding_problem(20, np.random.default_rng(0), steps=4)
+    fit(nn.Linear(8, 1), loss, data, epochs=1, validation=data, progress=False)
+
+
 # --- chance --------------------------------------------------------------------------
 
 
@@ -339,6 +363,21 @@ def test_a_function_of_the_step_scales_every_group():
     np.testing.assert_allclose(a.lr, [0.1 * factor(s) for s in range(12)], rtol=1e-12)
     np.testing.assert_allclose(a.loss, b.loss, rtol=1e-10)
     assert [g["lr"] for g in one.param_groups] == [0.1, 0.5]  # as it was
+
+
+def test_rates_are_restored_where_a_run_fails():
+    def loss(model, batch):
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise RuntimeError("no more")
+        return squares(model, batch)
+
+    count, model = 0, small()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(RuntimeError, match="no more"):
+        fast(model, loss, steps=9, optimiser=optimiser, schedule=train.inverse_sqrt(9))
+    assert optimiser.param_groups[0]["lr"] == 0.1
 
 
 def test_a_plateau_lowers_the_rate():
@@ -588,6 +627,33 @@ def test_what_is_not_finite_ends_the_run_before_the_update(bad, capsys):
     assert h.why.endswith("weights of step 2, its best")
 
 
+@pytest.mark.parametrize("stop", [np.nan, KeyboardInterrupt])
+def test_a_step_that_is_not_made_leaves_no_trace_in_buffers(stop, capsys):
+    def model():
+        with seeded(0):
+            return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+
+    def loss(model, batch):
+        nonlocal count
+        count += 1
+        x, y = batch
+        if count == 3:
+            value = squares(model, (x * np.nan, y))  # into the running means too
+            if stop is KeyboardInterrupt:
+                raise stop
+            return value
+        return squares(model, batch)
+
+    count, ours, theirs = 0, model().double(), model().double()
+    h = fast(ours, loss, steps=6)
+    assert h.steps == 2
+    assert all(p.grad is None for p in ours.parameters())
+    fast(theirs, squares, steps=2)
+    assert same(weights(ours), weights(theirs))
+    again = fast(ours, squares, steps=6, resume=h)
+    assert alike(again, fast(model().double(), squares, steps=6))
+
+
 # --- files ---------------------------------------------------------------------------
 
 
@@ -764,6 +830,11 @@ def test_nothing_is_printed_where_nobody_looks(capsys):
     assert "loss=" in err
 
 
+def test_a_program_without_a_terminal_trains(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)  # as under pythonw
+    assert fit(small(), squares, (X, Y), steps=2).finished
+
+
 def test_a_stored_notebook_holds_no_trace_of_the_bar():
     import nbformat
     from nbclient import NotebookClient
@@ -826,6 +897,11 @@ WRONG = {
     ),
     "loss of nothing": (
         {"loss": lambda m, b: torch.tensor(1.0)},
+        ValueError,
+        "loss must depend on the model's parameters, and does not",
+    ),
+    "loss of others": (
+        {"loss": lambda m, b: torch.ones(1, requires_grad=True).sum()},
         ValueError,
         "loss must depend on the model's parameters, and does not",
     ),
@@ -989,10 +1065,17 @@ def test_a_run_is_resumed_with_what_it_began_with():
     with pytest.raises(ValueError, match="optimiser must be as in the run to resume"):
         fast(model, squares, steps=4, resume=h, optimiser=part)
     assert same(before, weights(model))
+    other = torch.optim.SGD(model.parameters(), lr=0.001)
+    with pytest.raises(ValueError, match="optimiser must be AdamW as in the run to re"):
+        fast(model, squares, steps=4, resume=h, optimiser=other)
+    twister = np.random.Generator(np.random.MT19937(0))
+    with pytest.raises(ValueError, match="seed must be a number or a generator of"):
+        fast(model, squares, steps=4, resume=h, seed=twister)
+    assert same(before, weights(model))
     for kind in ("sgd", "plateau"):
         model, optimiser, schedule = parts(kind)
         with pytest.raises(
-            ValueError, match="schedule must be as in the run to resume"
+            ValueError, match="schedule must be a function or None as in the run to re"
         ):
             fast(
                 model,

@@ -68,7 +68,8 @@ def setup_cell(needs: list[str], root: Path = ROOT) -> str:
 
 def notebooks(root: Path = ROOT) -> list[Path]:
     """Return all notebooks of the book."""
-    return sorted([*root.glob("chapters/*.ipynb"), *root.glob("exercises/**/*.ipynb")])
+    folders = "chapters/*.ipynb", "exercises/**/*.ipynb", "appendices/*.ipynb"
+    return sorted(path for folder in folders for path in root.glob(folder))
 
 
 def with_setup(notebook: dict, root: Path = ROOT) -> dict:

@@ -49,6 +49,9 @@ TESTS = {  # where they are not in test_<module>.py
     "_scan": ["test_recurrent.py"],
     "_taps": ["test_cnn.py"],
     "_weigh": ["test_attention.py", "test_masks.py"],
+    "functional": ["test_functional.py", "test_errors.py"],
+    "recurrent": ["test_recurrent.py", "test_errors.py"],
+    "rnn": ["test_rnn.py", "test_errors.py"],
     "state_space": ["test_narx.py"],
 }
 EVERY = "tests/test_every_function.py::"  # of these, what sees a wrong number
@@ -56,7 +59,9 @@ SEEING = (
     "test_gradients_by_finite_differences",
     "test_float32_stays_float32",
     "test_the_same_twice_and_nothing_changed",
+    "test_gradients_that_do_not_fit_are_refused_in_a_sentence",
 )
+QUIET = ("-p", "no:cacheprovider", "-W", "ignore")
 SURVIVED = ("survived", "no tests", "suspicious", "skipped")
 
 
@@ -91,6 +96,13 @@ def tests_of(name: str) -> list[str]:
     return [f"tests/{file}" for file in files] + [EVERY + test for test in SEEING]
 
 
+def selected(path: Path, tests: list[str]) -> str:
+    """Return pytest's -k: a module's own tests, and of all functions its own ones."""
+    files = [Path(test).name for test in tests if "::" not in test]
+    own = {path.stem, path.parent.name, *(f[len("test_") : -len(".py")] for f in files)}
+    return " or ".join([*files, *sorted(f"[{name}." for name in own)])
+
+
 def mutate(name: str, path: Path) -> Outcome:
     """Run mutmut on one module, and weigh what survived."""
     started = time.monotonic()
@@ -123,10 +135,11 @@ def prepare(home: Path, path: Path, tests: list[str]) -> None:
         "source_paths": ["seqlib"],
         "only_mutate": [str(path)],
         "do_not_mutate_patterns": CHECKS,
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-W", "ignore"],
+        "pytest_add_cli_args": [*QUIET, "-k", selected(path, tests)],
         "pytest_add_cli_args_test_selection": tests,
     }
     text = "[mutmut]\nuse_git_change_detection = false\n"
+    text += "timeout_multiplier = 3\ntimeout_constant = 2\n"
     for key, values in settings.items():
         text += f"{key} =\n" + "".join(f"    {value}\n" for value in values)
     (home / "setup.cfg").write_text(text)

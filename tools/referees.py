@@ -36,23 +36,37 @@ def marks(folder: Path = ROOT / "tests") -> list[Mark]:
     found = []
     for path in sorted(folder.glob("test_*.py")):
         tree = ast.parse(path.read_text("utf-8"))
-        near = neighbours(tree)
+        near, known = neighbours(tree), literals(tree)
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
-                for functions, by in referees(node):
+                for functions, by in referees(node, known):
                     used = reached(node.name, near)
                     found.append(Mark(path.name, node.name, functions, by, used))
     return found
 
 
+def literals(tree: ast.Module) -> dict[str, object]:
+    """Return a module's names for literals, which a mark may use."""
+    found: dict[str, object] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+    return found
+
+
 def referees(
-    test: ast.FunctionDef,
+    test: ast.FunctionDef, known: dict[str, object]
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Yield what each `referee` mark of a test says."""
     for call in test.decorator_list:
         if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("referee"):
             (by,) = [ast.literal_eval(k.value) for k in call.keywords if k.arg == "by"]
-            functions = tuple(ast.literal_eval(a) for a in call.args)
+            given = ast.Expression(ast.Tuple(call.args, ast.Load()))
+            code = compile(ast.fix_missing_locations(given), test.name, "eval")
+            functions = eval(code, {"__builtins__": {}, **known})
             yield functions, tuple(part.strip() for part in by.split(","))
 
 
@@ -71,7 +85,7 @@ def neighbours(tree: ast.Module) -> dict[str, set[str]]:
                 near.setdefault(short, set()).add(alias.name.rpartition(".")[2])
         else:
             names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
-            for name in names if isinstance(node, ast.Assign | ast.AugAssign) else ():
+            for name in () if isinstance(node, ast.Expr) else names:
                 near.setdefault(name, set()).update(inside(node))
     return near
 
@@ -82,10 +96,10 @@ def inside(node: ast.AST) -> set[str]:
         return set()
     found = set()
     match node:
-        case (
-            ast.Name(id=name) | ast.Attribute(attr=name) | ast.Constant(value=str(name))
-        ):
-            found.add(name)
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+            found.add(name)  # an argument may be a fixture
+        case ast.Constant(value=str(text)):
+            found.add(text)
     for child in ast.iter_child_nodes(node):
         found |= inside(child)
     return found

@@ -46,9 +46,9 @@ def lru_ring(
     r_max: float = 0.999,
     max_angle: float = 2 * math.pi,
 ) -> Two:
-    """Draw a evenly from a ring, r_min <= |a| <= r_max: as log_decay and angle (N,).
+    """Draw a evenly from the ring of radii r_min to r_max: log_decay and angle (N,).
 
-    |a|² is uniform from r_min² to r_max², so that every piece of the ring's area is as
+    The square of the radius is uniform, so that every piece of the ring's area is as
     likely; the angle is uniform from 0 to max_angle. Errors: state_size is no whole
     number above 0; not 0 < r_min <= r_max < 1; rng is no generator. Source: Orvieto et
     al. (2023), lemma 3.2.
@@ -77,9 +77,9 @@ def init_params(
     Kinds "s4d-lin" and "s4d-legs" take the eigenvalues of `s4d_lin` and `s4d_legs`, B
     of ones, and a step for each state whose logarithm is uniform between those of
     `step`, put together by `zero_order_hold`. "lru" draws from `lru_ring`, with B of
-    variance (1 - |a|²) / D, real and imaginary part half each, so that the states have
-    the variance of the inputs. C has the variance 1 / N; D_od is standard normal over
-    sqrt(D).
+    variance ``(1 - |a|²) / D``, real and imaginary part half each, so that the states
+    have the variance of the inputs. C has the variance 1 / N; D_od is standard normal
+    over sqrt(D).
 
     Shapes: N = state_size, D = input_size, O = output_size, names as in `diagonal_ssm`.
     Without rng, a numpy generator, each call draws anew. Errors: an unknown kind; a

@@ -25,9 +25,9 @@ def diagonal_ssm(
     Parameters
     ----------
     x : (B, T, D)
-    params : `log_decay` ν and `angle` θ (N,), so that |a| = exp(-exp(ν)) < 1 whatever
-        they are; `B_re`, `B_im` (N, D), `C_re`, `C_im` (O, N), and `D` (O, D) or no
-        `D`. Without `angle`, `B_im` and `C_im` the layer is real
+    params : `log_decay` ν and `angle` θ (N,), so that ``|a| = exp(-exp(ν))`` < 1
+        whatever they are; `B_re`, `B_im` (N, D), `C_re`, `C_im` (O, N), and `D` (O, D)
+        or no `D`. Without `angle`, `B_im` and `C_im` the layer is real
     state : h before the first step, (real, imaginary), each (B, N); None for zeros
     form : "recurrence", a loop over T; "convolution", with `ssm_kernel`, by FFT, padded
         with zeros so that the end does not wrap round to the start; "scan", log T

@@ -132,7 +132,9 @@ def _grade(chosen: argparse.Namespace) -> int:
             return 2
         print(f"Warning: {text}. On Debian: apt install bubblewrap", file=sys.stderr)
     try:
-        found = batches.find_submissions(chosen.submissions, chosen.exercise)
+        found = batches.find_submissions(
+            chosen.submissions, chosen.exercise, chosen.out
+        )
         batch = batches.Batch(
             chosen.out, chosen.exercise, chosen.seed, contained=contained
         )

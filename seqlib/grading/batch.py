@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import tempfile
 import threading
 from collections import Counter
@@ -28,10 +29,14 @@ import numpy as np
 
 import seqlib
 from seqlib.grading.inside.reading import LARGEST
-from seqlib.grading.marking import Marker
+from seqlib.grading.marking import LOST, Marker
+from seqlib.grading.sandbox import clean
 
 SETTINGS = ".settings.json"  # no student has a name with a dot in front
 TRIES = 2  # processes that one submission may bring down
+LONGEST = 200  # bytes of a file's name
+FAULT = "a fault of the grader, not of the notebook"
+ELSEWHERE = "a link to a file elsewhere, and who handed it in may not be its author"
 
 
 class BatchError(Exception):
@@ -81,8 +86,12 @@ def version() -> str:
     return digest.hexdigest()[:16]
 
 
-def find_submissions(folder: Path, exercise: int) -> list[Submission]:
+def find_submissions(
+    folder: Path, exercise: int, results: Path | None = None
+) -> list[Submission]:
     """Return what is handed in: a notebook, or a folder with one, for each student.
+
+    The folder of `results`, if it stands among them, is no student's.
 
     Raises
     ------
@@ -91,7 +100,12 @@ def find_submissions(folder: Path, exercise: int) -> list[Submission]:
     """
     if not folder.is_dir():
         raise BatchError(f"there is no folder {folder}")
-    entries = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
+    own = results and results.resolve()
+    entries = [
+        path
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".") and path.resolve() != own
+    ]
     found = [
         _in_folder(path, exercise) if path.is_dir() else Submission(path.stem, path)
         for path in entries
@@ -113,9 +127,12 @@ def _in_folder(folder: Path, exercise: int) -> Submission:
         path
         for path in sorted(folder.rglob("*.ipynb"))
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not path.is_dir()
     ]
     named = [b for b in books if re.match(rf"0?{exercise}(?!\d)", b.name)] or books
     if len(named) == 1:
+        if not named[0].resolve().is_relative_to(folder.resolve()):
+            return Submission(folder.name, None, f"{named[0].name} is {ELSEWHERE}")
         return Submission(folder.name, named[0])
     if not named:
         return Submission(folder.name, None, "there is no notebook in the folder")
@@ -142,7 +159,7 @@ class Batch:
     ) -> None:
         self.results = results
         path = results / SETTINGS
-        known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        known = _settings(path)
         old = known.get("exercise", exercise)
         if old != exercise:
             raise BatchError(
@@ -157,18 +174,28 @@ class Batch:
                 "another folder with --out"
             )
         self.terms = Terms(exercise, seed, seconds, contained, version())
-        results.mkdir(parents=True, exist_ok=True)
-        if not known:
-            write(path, {"exercise": exercise, "seed": seed})
-            path.chmod(0o600)
+        try:
+            results.mkdir(parents=True, exist_ok=True)
+            if not known:
+                write(path, {"exercise": exercise, "seed": seed}, 0o600)
+        except OSError as error:
+            what = error.strerror or error
+            raise BatchError(f"{results} cannot be written to: {what}") from None
 
     def path(self, name: str) -> Path:
         """Return where a submission's result stands."""
+        if len(os.fsencode(name)) > LONGEST:
+            digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+            name = f"{name[: LONGEST // 8]}-{digest}"
         return self.results / f"{name}.json"
 
     def job(self, submission: Submission) -> Job:
         """Read a submission: what there is to do."""
-        data = _bytes(submission)
+        try:
+            data = _bytes(submission)
+        except OSError as error:
+            data, what = b"", f"it cannot be opened: {error.strerror or error}"
+            submission = submission._replace(path=None, reason=what)
         return Job(submission, data, self.terms.key(data + submission.reason.encode()))
 
     def has(self, job: Job) -> bool:
@@ -184,20 +211,49 @@ class Batch:
         write(self.path(result["submission"]), result)
 
 
+def _settings(path: Path) -> dict[str, int]:
+    """Return what is known of a folder of results, nothing if it is new."""
+    try:
+        known = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError):
+        known = None
+    if not isinstance(known, dict) or not all(type(n) is int for n in known.values()):
+        raise BatchError(
+            f"{path}, the settings of these results, cannot be read; name another "
+            "folder with --out"
+        )
+    return known
+
+
 def _bytes(submission: Submission) -> bytes:
     """Return the file's bytes; of a file that is too long just one more than may be."""
     if submission.path is None:
         return b""
-    with open(submission.path, "rb") as file:
+    handle = os.open(submission.path, os.O_RDONLY | os.O_NONBLOCK)  # no pipe holds us
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(0, "it is no plain file")
         return file.read(LARGEST + 1)
 
 
-def write(path: Path, value: Any) -> None:
+def write(path: Path, value: Any, mode: int = 0o666) -> None:
     """Write JSON to a new file and put it in the old one's place."""
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    text = json.dumps(value, indent=1, ensure_ascii=False)
-    new.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-    os.replace(new, path)
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), mode)
+
+
+def write_bytes(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write a new file and put it in the old one's place: whole or not at all."""
+    new = path.with_name(f".{secrets.token_hex(8)}.new")
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as f:
+            f.write(data)
+        os.replace(new, path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
 
 
 _LOCAL = threading.local()
@@ -215,8 +271,15 @@ def grade_one(terms: Terms, job: Job, folder: str | None) -> dict[str, Any]:
         )
         _LOCAL.terms = terms
     name, _, reason = job.submission
-    result = marker.failed(name, reason) if reason else marker.mark(name, job.data)
-    return {**result.as_json(), "key": job.key}
+    if reason:
+        return {**marker.failed(name, reason).as_json(), "key": job.key}
+    try:
+        result = marker.mark(name, job.data)
+    except Exception as error:  # one submission must not stop the others
+        text = clean(f"{type(error).__name__}: {error}", 200)
+        result = marker.failed(name, f"{FAULT}: {text}")
+    again = result.state == "failed" and result.reason.startswith((FAULT, LOST))
+    return {**result.as_json(), "key": "" if again else job.key}
 
 
 def grade(batch: Batch, jobs: Iterable[Job], workers: int) -> Iterator[str]:

@@ -82,8 +82,9 @@ def kind(tree: Tree) -> str:
     if isinstance(tree, tuple):
         return f"{len(tree)} results" if len(tree) != 1 else "a tuple of one"
     if isinstance(tree, dict):
-        return f"a dict with {', '.join(tree)}" if tree else "an empty dict"
-    return repr(tree)
+        keys = ", ".join(list(tree)[:5]) + (", …" if len(tree) > 5 else "")
+        return f"a dict with {keys}" if tree else "an empty dict"
+    return repr(tree) if tree is None or len(tree) < 80 else repr(tree[:80]) + "…"
 
 
 def leaves(tree: Tree) -> Iterator[Tree]:

@@ -13,9 +13,10 @@ from seqlib.grading.exercises import chapter
 from seqlib.grading.judge import Fault, Verdict, judge
 from seqlib.grading.outcome import Outcome
 from seqlib.grading.references import References
-from seqlib.grading.sandbox import Notebook, Sandbox, SandboxError
+from seqlib.grading.sandbox import Notebook, Sandbox, SandboxError, clean
 
 SECONDS = 5.0  # for all calls of one question
+LOST = "it could not be graded"
 TRIES = 2  # sandboxes that a question may lose
 ABSENT = re.compile(
     r"No module named '([\w.]+)'|cannot import name '(\w+)' from '([\w.]+)'"
@@ -112,7 +113,7 @@ class Marker:
         try:
             notebook, kept = self._read(data), data
         except SandboxError as error:
-            return self.failed(submission, f"it could not be graded: {error}")
+            return self.failed(submission, f"{LOST}: {error}")
         if notebook.reason:
             return self.failed(submission, notebook.reason)
         marks: list[Mark] = []
@@ -130,7 +131,7 @@ class Marker:
             self.max_points,
             points,
             questions=marks,
-            notes=list(notebook.faults),
+            notes=[clean(text) for text in notebook.faults],
         )
 
     def failed(self, submission: str, reason: str) -> Result:
@@ -174,7 +175,7 @@ class Marker:
         sandbox, cases = self.sandboxes[_kind(exercise)], self.cases[exercise.id]
 
         def stand_in(id: str) -> Any:
-            return lambda *args: self.references(id, *args)
+            return lambda *args, **named: self.references(id, *args, **named)
 
         given = {self.exercises[id].function: stand_in(id) for id in stand_ins}
         arguments = [case.args for case in cases]
@@ -233,12 +234,12 @@ def _mark(exercise: Exercise, verdict: Verdict) -> Mark:
     """Put a verdict into words."""
     faults = verdict.faults
     losses = [
-        Loss(aspect, exercise.marks.get(aspect, 0), f.text, f.where, f.hint)
+        Loss(aspect, exercise.marks.get(aspect, 0), clean(f.text), f.where, f.hint)
         for aspect, f in faults.items()
     ]
     first = next((f for f in faults.values() if f.hint), None)
     first = first or next(iter(faults.values()), None)
-    message = "right" if first is None else first.text
+    message = "right" if first is None else clean(first.text)
     return Mark(
         exercise.id,
         exercise.title,

@@ -7,6 +7,7 @@ called with anything: it runs under limits, and never inside the sandbox.
 
 from __future__ import annotations
 
+import inspect
 import os
 import resource
 import select
@@ -42,8 +43,15 @@ class References:
             self._process.communicate()
             self._process = None
 
-    def __call__(self, id: str, *args: Any) -> Outcome:
-        """Return what exercise `id`'s right function gives for these arguments."""
+    def __call__(self, id: str, *args: Any, **named: Any) -> Outcome:
+        """Return what exercise `id`'s right function gives for these arguments.
+
+        Raises
+        ------
+        TypeError
+            The function does not take them.
+        """
+        args = inspect.signature(find(id).reference).bind(*args, **named).args
         if self._process is None:
             words = [sys.executable, "-m", "seqlib.grading.references"]
             pipe = subprocess.PIPE

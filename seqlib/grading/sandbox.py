@@ -8,14 +8,17 @@ process alone, and `contained` says so.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import distribution
 from pathlib import Path
@@ -26,7 +29,7 @@ import numpy as np
 from seqlib.grading import wire
 from seqlib.grading.inside.reading import LARGEST
 from seqlib.grading.library import copy_library
-from seqlib.grading.outcome import Outcome, plain
+from seqlib.grading.outcome import NotDataError, Outcome, plain
 
 HOME = "/grader"
 MEMORY = 2**30  # bytes that a question may have
@@ -34,6 +37,8 @@ PROCESSES = 24
 START = 60.0  # seconds in which a sandbox must be there
 GRACE = 10.0  # seconds beyond the limit in which the sandbox must answer
 READING = 12.0
+WORDS = 2**20  # bytes of a result beside its arrays
+UNREADABLE = "it sent back what cannot be read"
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -103,6 +108,8 @@ class Sandbox:
     def stop(self) -> None:
         """End everything that runs in the sandbox."""
         if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
@@ -118,6 +125,9 @@ class Sandbox:
         SandboxError
             The sandbox was lost.
         """
+        if self.running:  # what has read the last one ends
+            self._ask({"over": True})
+            self._finish(time.monotonic() + GRACE)
         data = np.frombuffer(notebook[: LARGEST + 1], np.uint8)
         self._ask({"notebook": data, "functions": list(functions)})
         until = time.monotonic() + READING + GRACE
@@ -163,11 +173,10 @@ class Sandbox:
         while len(outcomes) < len(cases):
             answer = self._answer(until)
             if "ask" in answer:
-                wanted = _loads(answer["ask"])
-                self._ask(_stand_in(given, wanted))
+                self._ask(_stand_in(given, answer["ask"]))
             elif "useless" in answer:
                 self._finish(until)
-                return str(_loads(answer["useless"]))
+                return _sentence(answer["useless"])
             else:
                 outcomes.append(_outcome(answer, cases[len(outcomes)]))
         self._finish(until)
@@ -206,8 +215,11 @@ class Sandbox:
         return answer
 
     def _finish(self, until: float) -> None:
-        if self._answer(until) != {"done": True}:
+        answer = self._answer(until)
+        if answer.get("done") is not True or type(answer.get("left")) is not bool:
             raise self._lost("it sent more than was asked for")
+        if answer["left"]:  # files or processes, which nobody else must find
+            self.stop()
 
     def _lost(self, why: str) -> SandboxError:
         self.stop()
@@ -257,14 +269,15 @@ class Sandbox:
         binds += ["--ro-bind", str(self.library), f"{HOME}/seqlib"]
         for path in _paths(self.packages):
             binds += ["--ro-bind", str(path), f"{HOME}/packages/{path.name}"]
-        return binds
+        return [*binds, "--remount-ro", "/"]
 
 
-def _stand_in(given: dict[str, Callable[..., Outcome]], wanted: Any) -> dict[str, Any]:
+def _stand_in(given: dict[str, Callable[..., Outcome]], block: Any) -> dict[str, Any]:
     """Answer a question from inside: what the right function gives."""
     try:
-        outcome = given[wanted["name"]](*wanted["args"])
-    except (KeyError, TypeError) as error:
+        wanted = _loads(block)
+        outcome = given[wanted["name"]](*wanted["args"], **wanted["named"])
+    except (wire.WireError, KeyError, TypeError) as error:
         return {"problem": f"it cannot be asked for that: {error}", "result": None}
     return {"problem": outcome.problem, "result": outcome.result}
 
@@ -279,18 +292,33 @@ def _outcome(answer: dict[str, Any], args: tuple[Any, ...]) -> Outcome:
         if not isinstance(problem, str) or not isinstance(error, str):
             raise TypeError
         if problem:
-            return Outcome(problem=problem[:500], error=error[:500])
+            return Outcome(problem=clean(problem), error=clean(error))
         result, inputs = plain(said["result"]), plain(said["inputs"])
-        changed = _loads(answer["changed"]) if answer["changed"].size else args
-    except (wire.WireError, KeyError, TypeError, AttributeError):
-        return Outcome(problem="it sent back what cannot be read")
-    if answer["changed"].size:  # the memory itself, whatever was said of it
-        inputs = plain(changed)
+        if answer["changed"].size:  # the memory itself, whatever was said of it
+            inputs = plain(_loads(answer["changed"]))
+        if not isinstance(inputs, tuple) or len(inputs) != len(args):
+            raise TypeError
+    except (wire.WireError, NotDataError, KeyError, TypeError, AttributeError):
+        return Outcome(problem=UNREADABLE)
     return Outcome(result, inputs)
 
 
+def _sentence(block: Any) -> str:
+    try:
+        return clean(str(_loads(block)))
+    except wire.WireError:
+        return UNREADABLE
+
+
 def _loads(block: Any) -> Any:
-    return wire.loads(np.asarray(block, np.uint8).tobytes())
+    return wire.loads(np.asarray(block, np.uint8).tobytes(), WORDS)
+
+
+def clean(text: str, most: int = 500) -> str:
+    """Return text in one line, without signs that nobody sees, cut where it is long."""
+    text = " ".join(text[: 4 * most].split())
+    text = "".join(c for c in text if unicodedata.category(c)[0] != "C")
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def _folders(*paths: str) -> list[str]:
@@ -324,13 +352,12 @@ def _system(root: bool) -> tuple[str, ...]:
     if not base.startswith("/usr"):
         words += _folders(base)
         words += ["--ro-bind", base, base]
-    site = Path(base, f"lib/python{sys.version_info.major}.{sys.version_info.minor}")
-    if (site / "site-packages").is_dir():
-        words += ["--tmpfs", str(site / "site-packages")]
+    for place in _installed(base):  # a seqlib with all its answers may be there
+        words += ["--tmpfs", str(place)]
     words += ["--proc", "/proc", "--dev", "/dev"]
     words += ["--perms", "1777", "--size", str(2**26), "--tmpfs", "/tmp"]
     words += ["--perms", "1777", "--size", str(2**26), "--tmpfs", "/dev/shm"]
-    words += ["--chdir", "/tmp"]
+    words += ["--remount-ro", "/dev", "--chdir", "/tmp"]
     return tuple(words)
 
 
@@ -355,6 +382,15 @@ def _paths(packages: tuple[str, ...]) -> tuple[Path, ...]:
             if "extra ==" not in line and required not in names:
                 names.append(required)
     return tuple(path for path in found.values() if path.exists())
+
+
+def _installed(base: str) -> list[Path]:
+    """Return the folders of packages in what can be seen."""
+    patterns = [f"lib/python*/{kind}-packages" for kind in ("site", "dist")]
+    patterns += [f"envs/*/{pattern}" for pattern in patterns]
+    roots = {Path(base), Path("/usr"), Path("/usr/local")}
+    found = {p for root in roots for pattern in patterns for p in root.glob(pattern)}
+    return sorted(path for path in found if path.is_dir() and not path.is_symlink())
 
 
 def _everybody_may_enter(folder: str) -> bool:

@@ -56,8 +56,12 @@ def _describe(value: Any, arrays: list[np.ndarray], depth: int) -> Any:
     raise WireError(f"a {type(value).__name__} cannot be sent")
 
 
-def loads(block: Any) -> Any:
+def loads(block: Any, words: int = LIMIT) -> Any:
     """Return what `dumps` was given; arrays share the block's memory.
+
+    Parameters
+    ----------
+    words : bytes that the description may have: each may cost a hundred of memory
 
     Raises
     ------
@@ -69,6 +73,8 @@ def loads(block: Any) -> Any:
         start = 8 + int.from_bytes(view[:8], "little")
         if not 8 <= start <= len(view):
             raise WireError("the description is cut short")
+        if start > words:
+            raise WireError(f"the description is longer than {words} bytes")
         head = json.loads(bytes(view[8:start]))
         tree, end = _build(head, view, start, 0)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
@@ -107,7 +113,10 @@ def _array(value: Any, view: memoryview, at: int) -> tuple[np.ndarray, int]:
     name, shape = value
     if not isinstance(name, str) or len(name) > 8:
         raise WireError("an array's type must be a short word")
-    dtype = np.dtype(name)
+    try:
+        dtype = np.dtype(name)
+    except SyntaxError:  # numpy reads "(2,)f4" as Python
+        raise WireError(f"there is no type {name!r}") from None
     whole = all(type(n) is int and n >= 0 for n in shape) and len(shape) <= 32
     if dtype.kind not in "biufc" or not whole:
         raise WireError("an array must hold numbers and have a shape")

@@ -84,7 +84,7 @@ def _core(core: Any, form: str) -> BERT:
         eps=c.layer_norm_eps,
         pooler=core.pooler is not None,
     )
-    theirs = dict(core.named_parameters())
+    theirs = dict(core.named_parameters(remove_duplicate=False))
     weights: dict[str, Tensor] = {
         f"{name}.weight": theirs[f"embeddings.{name}.weight"] for name in EMBEDDINGS
     }

@@ -11,6 +11,7 @@ from torch import Tensor
 from seqlib._check import number, one_of, whole
 from seqlib._multi_head import check_heads
 from seqlib.nn._pair import draw, dropping, hold, real, run
+from seqlib.nn._parameters import parameters_of
 from seqlib.transformer import (
     bert,
     bert_backward,
@@ -113,7 +114,7 @@ class BERT(torch.nn.Module):
             "eps": self.config.eps,
             **dropping(self, self.config.dropout),
         }
-        params = dict(self.named_parameters())
+        params = parameters_of(self)
         hidden, pooled = run((bert, bert_backward), self.backward, params, **options)
         return hidden, pooled
 
@@ -143,7 +144,7 @@ class _OnBERT(torch.nn.Module):
             draw(self.get_parameter(name), deviation(name, 1))
 
     def _classify(self, name: str, x: Tensor, p: float = 0.0) -> Tensor:
-        params = dict(self.get_submodule(name).named_parameters())
+        params = parameters_of(self.get_submodule(name))
         both = classification_head, classification_head_backward
         dropout = dropping(self, p)
         (out,) = run(both, self.bert.backward, params, {"x": x}, **dropout)
@@ -182,7 +183,7 @@ class BERTMaskedLM(_OnBERT):
 
     def _guess(self, hidden: Tensor) -> Tensor:
         c = self.bert.config
-        params = dict(self.get_submodule("masked_lm").named_parameters())
+        params = parameters_of(self.get_submodule("masked_lm"))
         params["decoder.weight"] = self.bert.get_parameter("word_embeddings.weight")
         both = masked_lm_head, masked_lm_head_backward
         options = {"activation": c.activation, "eps": c.eps}

@@ -12,6 +12,7 @@ from seqlib._check import shapes
 from seqlib.decode import beam_search, greedy, sample
 from seqlib.functional import linear, log_softmax
 from seqlib.nn._pair import real
+from seqlib.nn._parameters import parameters_of
 from seqlib.transformer import gpt, gpt_step, positions_from
 from seqlib.transformer._gpt import output_name
 
@@ -43,7 +44,7 @@ def continuing(
             f"max_len must be at most {c.max_len - longest + 1} after {longest} tokens "
             f"of {c.max_len} positions, got {max_len}"
         )
-    params = {name: p.detach() for name, p in model.named_parameters()}
+    params = {name: p.detach() for name, p in parameters_of(model).items()}
     options = {"num_heads": c.num_heads, "activation": c.activation, "eps": c.eps}
     make = _with_cache if cache else _without
     return make(ids.long(), params, key_mask, options)

@@ -13,6 +13,7 @@ from seqlib._multi_head import check_heads
 from seqlib.nn._blocks import run_blocks
 from seqlib.nn._continuing import SEARCHES, continuing
 from seqlib.nn._pair import draw, dropping, hold, real, run
+from seqlib.nn._parameters import parameters_of
 from seqlib.transformer import _gpt, gpt_shapes
 from seqlib.transformer._checks import ACTIVATIONS
 from seqlib.transformer._model import deviation
@@ -141,7 +142,7 @@ class GPT(torch.nn.Module):
         """
         c, mode = self.config, self.backward
         key_mask = real("attention_mask", attention_mask, ids)
-        params = dict(self.named_parameters())
+        params = parameters_of(self)
         _gpt.check_gpt(ids, params, c.num_heads, key_mask, position_ids)
         dropout = dropping(self, c.dropout)
         own = {name: params[name] for name in ("wte.weight", "wpe.weight")}

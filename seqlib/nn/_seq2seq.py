@@ -13,6 +13,7 @@ from torch import Tensor
 from seqlib._check import one_of, whole
 from seqlib.decode import beam_search, greedy
 from seqlib.nn._base import ByHand
+from seqlib.nn._parameters import parameters_of
 from seqlib.seq2seq import (
     DecoderState,
     decoder_step,
@@ -70,7 +71,7 @@ class EncoderDecoder(torch.nn.Module):
                 f"need_weights must be False where context is {self.form.context!r}, "
                 f"which has none, got True"
             )
-        params = dict(self.named_parameters())
+        params = parameters_of(self)
         options = {**self.form._asdict(), **masks, "return_weights": need_weights}
         forward, backward, _ = self.functions
         if self.backward == "autograd":
@@ -86,12 +87,12 @@ class EncoderDecoder(torch.nn.Module):
         self, source: Tensor, sos: int, **masks: Tensor | None
     ) -> tuple[DecoderState, Tensor]:
         """Return the `start` of `seqlib.decode`: the state before <sos>, and <sos>."""
-        params = dict(self.named_parameters())
+        params = parameters_of(self)
         return self.functions[2](source, sos, params, **self.form._asdict(), **masks)
 
     def step(self, state: DecoderState, token: Tensor) -> tuple[Tensor, DecoderState]:
         """Return log P of every token that may follow (N, V), and the new state."""
-        params = dict(self.named_parameters())
+        params = parameters_of(self)
         kind, context, score, _ = self.form
         return decoder_step(state, token, params, kind, context, score)
 

@@ -112,9 +112,9 @@ class Transformer(torch.nn.Transformer):
 
     Parameters
     ----------
-    d_model, nhead, num_encoder_layers, num_decoder_layers, dim_feedforward, dropout,
-        custom_encoder, custom_decoder, layer_norm_eps, norm_first, bias
-        As `torch.nn.Transformer`.
+    d_model, nhead, num_encoder_layers, num_decoder_layers, dim_feedforward : sizes, as
+        `torch.nn.Transformer`
+    dropout, custom_encoder, custom_decoder, layer_norm_eps, norm_first, bias : likewise
     activation : as for `TransformerEncoderLayer`
     batch_first : True unless said (torch: False), so that input is (B, S, E)
     backward : "hand" for the book's own backward pass, "autograd" for torch's

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from seqlib._check import number, one_of, shapes, whole
 from seqlib.nn._attention import _check_mask, _for_us
 from seqlib.nn._by_hand import by_hand, chance
+from seqlib.nn._parameters import parameters_of
 from seqlib.transformer import (
     decoder_block,
     decoder_block_backward,
@@ -26,7 +27,7 @@ FUNCTIONS: dict[str, Callable] = {
     "gelu_tanh": partial(F.gelu, approximate="tanh"),
     "silu": F.silu,
 }
-Masks = list[Tensor | None]
+Masks: TypeAlias = "list[Tensor | None]"  # a text, for the pages are made without torch
 
 
 class TransformerEncoderLayer(torch.nn.TransformerEncoderLayer):
@@ -262,7 +263,7 @@ def run(
         "eps": layer.norm1.eps,
         **chance(layer, layer.dropout.p),
     }
-    params, n = dict(layer.named_parameters()), len(inputs)
+    params, n = parameters_of(layer), len(inputs)
 
     def forwards(*tensors: Any) -> tuple:
         heads = layer.self_attn.num_heads

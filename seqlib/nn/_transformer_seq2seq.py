@@ -13,6 +13,7 @@ from torch import Tensor
 from seqlib._check import in_range, one_of, shapes, whole
 from seqlib.decode import beam_search
 from seqlib.nn._by_hand import by_hand, chance
+from seqlib.nn._parameters import parameters_of
 from seqlib.nn._transformer_layers import (
     TransformerDecoderLayer,
     TransformerEncoderLayer,
@@ -34,9 +35,9 @@ class Seq2SeqTransformer(torch.nn.Module):
     Parameters
     ----------
     vocab_size : V, of source and target, which share one embedding
-    d_model, nhead, num_encoder_layers, num_decoder_layers, dim_feedforward, dropout,
-        activation, layer_norm_eps, norm_first, bias, device, dtype
-        As for `seqlib.nn.Transformer`.
+    d_model, nhead, num_encoder_layers, num_decoder_layers, dim_feedforward : sizes, as
+        for `seqlib.nn.Transformer`
+    dropout, activation, layer_norm_eps, norm_first, bias, device, dtype : likewise
     tgt_vocab_size : given, source and target have an embedding each
     attention_bias : False for projections of attention without biases
     scale_embedding : False to leave the factor sqrt(d_model) out
@@ -165,7 +166,7 @@ class Seq2SeqTransformer(torch.nn.Module):
         def backwards(dout: Tensor, cache: tuple) -> tuple:
             return (seq2seq_transformer_backward(dout, cache),)
 
-        params: dict[str, Tensor] = dict(self.named_parameters())
+        params = parameters_of(self)
         return by_hand(forwards, backwards, (), params, backward=self.backward)
 
     @torch.no_grad()
@@ -221,7 +222,7 @@ class Seq2SeqTransformer(torch.nn.Module):
         return beam_search(step, start, eos, width, max_len, *options)
 
     def _params(self) -> dict[str, Tensor]:
-        return {name: p.detach() for name, p in self.named_parameters()}
+        return {name: p.detach() for name, p in parameters_of(self).items()}
 
     def extra_repr(self) -> str:
         """Show which backward pass is used, and what the array functions are told."""

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from seqlib._arrays import Array, State, array_namespace
 from seqlib._gates import by_state
 from seqlib._params import names_of
-from seqlib._scan import Cell, _choose, _flat
+from seqlib._scan import Cell, choose, flatten
 from seqlib.functional import linear, linear_backward
 from seqlib.masks import masked_softmax
 from seqlib.seq2seq._checks import Params
@@ -125,7 +125,7 @@ def attentive(
         kept.looks.append(looked)
         kept.contexts.append(c)
         kept.steps.append(step)
-        state = new if real is None else _choose(real[t, ...], new, state)
+        state = new if real is None else choose(real[t, ...], new, state)
         outs.append(state[0])
     y, weights = xp.stack(outs), xp.stack([p for p, _ in kept.looks])
     if real is not None:
@@ -171,18 +171,21 @@ def attentive_backward(
             dw = dw + xp.reshape(de[t], (-1,)) @ tanhs
         asked = dq[t] if W_q is None else dq[t] @ W_q
         back = (back[0] + asked, *back[1:])
-        dstate = back if real is None else _choose(real[t, ...], back, dstate)
-    before = _flat(kept.before)  # (T * B, H)
+        dstate = back if real is None else choose(real[t, ...], back, dstate)
+    before = flatten(xp.stack(kept.before))  # (T * B, H)
     grads = {}
     if score == "additive":
-        grads = {"attention.W_q": _flat(dq).T @ before, "attention.w": dw}
+        grads = {"attention.W_q": flatten(xp.stack(dq)).T @ before, "attention.w": dw}
     else:
         dkeys = _over_steps(de, kept.before)
-    flat = _flat(da, real)  # (T * B, G)
-    flat_g = flat if da[0] is dg[0] else _flat(dg, real)
+    flat = flatten(xp.stack(da), real)  # (T * B, G)
+    flat_g = flat if da[0] is dg[0] else flatten(xp.stack(dg), real)
     x = xp.reshape(kept.x, (-1, E))
-    by_x = flat.T @ xp.concat([x, _flat(kept.contexts)], axis=-1)
-    last = None if cell.last is None else _flat([cell.last(c) for c in kept.steps])
+    contexts = flatten(xp.stack(kept.contexts))
+    by_x = flat.T @ xp.concat([x, contexts], axis=-1)
+    last = None
+    if cell.last is not None:
+        last = flatten(xp.stack([cell.last(c) for c in kept.steps]))
     by_h = by_state(flat_g, before, last)
     every = (by_x, by_h, xp.sum(flat, axis=0), xp.sum(flat_g, axis=0))
     grads |= {f"decoder.{n}": d for n, d in zip(names_of("l0"), every, strict=True)}

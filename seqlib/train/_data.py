@@ -42,14 +42,23 @@ def _length(name: str, column: Any) -> int:
 def take(data: Any, chosen: np.ndarray) -> Any:
     """Return these samples, as tuple, dict, array or list, as the data is."""
     if isinstance(data, tuple):
-        return tuple(take(column, chosen) for column in data)
+        return _like(data, [_cut(column, chosen) for column in data])
     if isinstance(data, dict):
-        return {key: take(column, chosen) for key, column in data.items()}
-    if isinstance(data, np.ndarray):
-        return data[chosen]
-    if isinstance(data, torch.Tensor):
-        return data[torch.from_numpy(chosen).to(data.device)]
-    return [data[int(i)] for i in chosen]
+        return {key: _cut(column, chosen) for key, column in data.items()}
+    return _cut(data, chosen)
+
+
+def _cut(column: Any, chosen: np.ndarray) -> Any:
+    if isinstance(column, np.ndarray):
+        return column[chosen]
+    if isinstance(column, torch.Tensor):
+        return column[torch.from_numpy(chosen).to(column.device)]
+    return [column[int(i)] for i in chosen]
+
+
+def _like(old: Any, parts: list) -> Any:
+    """Make a list, a tuple or a NamedTuple of the parts, as the old one is."""
+    return type(old)(*parts) if hasattr(old, "_fields") else type(old)(parts)
 
 
 def batch_of(
@@ -69,10 +78,8 @@ def to_tensors(batch: Any, device: torch.device) -> Any:
         return batch.to(device)
     if isinstance(batch, np.ndarray) and batch.dtype.kind in "biufc":
         return torch.tensor(batch, device=device)
-    if isinstance(batch, tuple) and hasattr(batch, "_fields"):  # a NamedTuple
-        return type(batch)(*(to_tensors(b, device) for b in batch))
     if isinstance(batch, tuple | list):
-        return type(batch)(to_tensors(b, device) for b in batch)
+        return _like(batch, [to_tensors(b, device) for b in batch])
     if isinstance(batch, dict):
         return {key: to_tensors(b, device) for key, b in batch.items()}
     return batch

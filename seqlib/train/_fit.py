@@ -120,5 +120,6 @@ def fit(
                 end = loop.run(interrupts, shown)
             return loop.close(end)
         finally:
+            loop.restore_rates()
             for module, mode in modes.items():
                 module.training = mode

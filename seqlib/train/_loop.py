@@ -26,6 +26,9 @@ from seqlib.train._run import (
 )
 from seqlib.train._seeds import set_state, state_of
 
+# What a resumed run must have as the first had it, and how a sentence says so.
+SAME = {"data": "{} samples", "seed": "a number or a generator of {}"}
+
 
 class End(NamedTuple):
     """Why a run ends, and whether it came as far as it was to go."""
@@ -74,15 +77,19 @@ class Loop:
         if records.best is not None:
             copy_into(plan.model, records.best, "the best")
             why += f"; the model has the weights of step {records.best_step}, its best"
-        if not self.by_torch:
-            for group, rate in zip(
-                self.optimiser.param_groups, self.rates, strict=True
-            ):
-                group["lr"] = rate
         if not end.finished:
             print(why[0].upper() + why[1:] + ".")
         best, arrays = records.best_step, records.arrays()
         return History(**arrays, best_step=best, why=why, finished=end[1], state=state)
+
+    def restore_rates(self) -> None:
+        """Give the optimiser back with the rates that it came with."""
+        if not self.by_torch:
+            self._set_rates(1.0)
+
+    def _set_rates(self, factor: float) -> None:
+        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
 
     def state(self) -> dict[str, Any]:
         """Return all that the run goes on from, as a copy."""
@@ -100,28 +107,29 @@ class Loop:
             "first": self.first,
             "order": self.order,
             "place": self.place,
-            "rates": self.rates,
+            "made": self._made(),
+        }
+
+    def _made(self) -> dict[str, Any]:
+        """Return what must be the same in a run that goes on from this one."""
+        schedule = type(self.plan.schedule).__name__
+        return {
             "data": self.plan.size,
             "batch_size": int(self.plan.batch_size),
+            "schedule": schedule if self.by_torch else "a function or None",
+            "optimiser": type(self.optimiser).__name__,
+            "lr": None if self.by_torch else self.rates,
+            "seed": type(self.rng.bit_generator).__name__,
         }
 
     def _go_on(self, state: dict[str, Any]) -> None:
         plan, schedule = self.plan, self.plan.schedule
-        same = {"data": plan.size, "batch_size": int(plan.batch_size)}
-        for name, got in same.items():
-            if (was := state[name]) != got:
-                noun = " samples" if name == "data" else ""
+        for name, got in self._made().items():
+            if (was := state["made"][name]) != got:
+                wanted = SAME.get(name, "{}").format(was)
                 raise ValueError(
-                    f"{name} must be {was}{noun} as in the run to resume, got {got}"
+                    f"{name} must be {wanted} as in the run to resume, got {got}"
                 )
-        if not self.by_torch and (was := state["rates"]) != self.rates:
-            raise ValueError(
-                f"lr must be {was} as in the run to resume, got {self.rates}"
-            )
-        if self.by_torch != (state["schedule"] is not None):
-            raise ValueError(
-                "schedule must be as in the run to resume, got another kind"
-            )
         fitting(plan.model, state["weights"], "the run to resume")
         try:
             self.optimiser.load_state_dict(state["optimiser"])
@@ -166,6 +174,7 @@ class Loop:
         started = time.perf_counter()
         plan, step = self.plan, self.records.step
         before = state_of(self.rng, plan.gpus), self.order, self.place
+        buffers = [(buffer, buffer.clone()) for buffer in plan.model.buffers()]
         reason, done = None, False
         try:
             loss, norm = self._gradient()
@@ -178,14 +187,14 @@ class Loop:
             if not done:  # as if this step had not begun
                 random, self.order, self.place = before
                 set_state(random, self.rng, plan.gpus)
+                self.optimiser.zero_grad()
+                for buffer, was in buffers:
+                    buffer.copy_(was)
         self.updating = True
         if plan.schedule is not None and not self.by_torch:
             factor = plan.schedule(step)  # type: ignore[operator]
             number(f"schedule({step})", factor, 0)
-            for group, rate in zip(
-                self.optimiser.param_groups, self.rates, strict=True
-            ):
-                group["lr"] = rate * float(factor)
+            self._set_rates(float(factor))
         if plan.max_norm is not None and norm > plan.max_norm:
             for p in plan.params:
                 if p.grad is not None:
@@ -211,12 +220,13 @@ class Loop:
         self.place += len(chosen)
         self.optimiser.zero_grad()
         loss = self._loss(plan.data, chosen)
-        if not loss.requires_grad:
-            raise ValueError("loss must depend on the model's parameters, and does not")
         if not math.isfinite(value := loss.item()):
             return value, 0.0
-        loss.backward()
+        if loss.requires_grad:
+            loss.backward()
         grads = [p.grad for p in plan.params if p.grad is not None]
+        if not grads:
+            raise ValueError("loss must depend on the model's parameters, and does not")
         return value, float(torch.nn.utils.get_total_norm(grads))
 
     def _loss(self, data: Any, chosen: np.ndarray) -> torch.Tensor:

@@ -15,7 +15,8 @@ def bar(total: int, done: int, wanted: bool | None) -> tqdm:
     """
     page = _notebook() if wanted is not False else None
     file = _Page(page) if page else sys.stderr
-    seen = page is not None or sys.stderr.isatty() if wanted is None else wanted
+    terminal = sys.stderr is not None and sys.stderr.isatty()  # None under pythonw
+    seen = page is not None or terminal if wanted is None else wanted
     return tqdm(
         total=total,
         initial=done,

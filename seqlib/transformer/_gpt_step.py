@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from array_api_compat import device, is_torch_array
 
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import in_range, shapes
-from seqlib._weigh import weigh_products
-from seqlib.functional import embedding, gelu, layer_norm, linear
+from seqlib.functional import embedding, linear
 from seqlib.masks import causal_mask
 from seqlib.transformer import _model
-from seqlib.transformer._checks import ACTIVATIONS, Params
+from seqlib.transformer._blocks import _add, _feed
+from seqlib.transformer._checks import Options, Params
 from seqlib.transformer._gpt import check_gpt, last_norm, output_name
-from seqlib.transformer._room import Pair, Room, room_for
+from seqlib.transformer._kept import Pair, Room, look, room_for
+from seqlib.transformer._names import under
 
 NAMES = ("keys", "values", "key_mask", "following")
 
@@ -89,13 +91,18 @@ def gpt_step(
     if real is not None:
         here = real[:, None, None, :]
         mask = here if mask is None else here & mask
+    options = Options(True, activation, eps, 0.0, None)  # pre-norm, nothing dropped
     blocks = _model.blocks_of(params)
     kept: list[Pair | None] = [None] * len(blocks)
     if past is not None:
         kept = list(zip(past["keys"], past["values"], strict=True))
     room = room_for(T, x, num_heads, kept, past)
     for block, kv in zip(blocks, room.shown(), strict=True):
-        x = _block(x, block, kv, mask, activation, eps)
+        of_look = {"own": under("self_attn.", block), "num_heads": num_heads}
+        attend = partial(look, kv=kv, mask=mask, new=True, **of_look)
+        x, _ = _add(x, attend, "norm1", block, options)
+        feed = partial(_feed, params=block, options=options)
+        x, _ = _add(x, feed, "norm2", block, options)
     x, _ = last_norm(x, params, eps)
     out = linear(x, params[output_name(params)])[0] if head else x
     keys, values = zip(*room.shown(), strict=True)
@@ -161,37 +168,3 @@ def _extend(
         return new
     before = xp.ones((B, length), **kind) if before is None else before
     return xp.concat([before, new], axis=1)
-
-
-def _block(
-    x: Array,
-    params: Params,
-    kv: Pair,
-    mask: Array | None,
-    activation: str,
-    eps: float,
-) -> Array:
-    """Run one pre-norm block; the new keys and values are written at the end of kv."""
-    (keys, values), xp, (B, T, E) = kv, array_namespace(x), x.shape
-    H = keys.shape[1]
-    y = _linear(_norm(x, params, "norm1", eps), params, "self_attn.in_proj", "_")
-    parts = xp.permute_dims(xp.reshape(y, (B, T, 3, H, E // H)), (2, 0, 3, 1, 4))
-    q, keys[:, :, -T:, :] = parts[0, ...], parts[1, ...]
-    values[:, :, -T:, :] = parts[2, ...]
-    heads, *_ = weigh_products(q * (E // H) ** -0.5, keys, values, mask)
-    joined = xp.reshape(xp.permute_dims(heads, (0, 2, 1, 3)), (B, T, E))
-    x = x + _linear(joined, params, "self_attn.out_proj")
-    z = _linear(_norm(x, params, "norm2", eps), params, "linear1")
-    form = ACTIVATIONS[activation]
-    h = xp.where(z > 0, z, xp.zeros_like(z)) if form is None else gelu(z, form)[0]
-    return x + _linear(h, params, "linear2")
-
-
-def _norm(x: Array, params: Params, name: str, eps: float) -> Array:
-    weight, bias = params[f"{name}.weight"], params.get(f"{name}.bias")
-    bias = array_namespace(x).zeros_like(weight) if bias is None else bias
-    return layer_norm(x, weight, bias, eps)[0]
-
-
-def _linear(x: Array, params: Params, name: str, dot: str = ".") -> Array:
-    return linear(x, params[f"{name}{dot}weight"], params.get(f"{name}{dot}bias"))[0]

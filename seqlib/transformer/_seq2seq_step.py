@@ -8,13 +8,11 @@ from array_api_compat import is_torch_array
 
 from seqlib._arrays import Array
 from seqlib._check import in_range, shapes, whole
-from seqlib._multi_head import _join, _split
-from seqlib._weigh import weigh_products
-from seqlib.functional import linear, log_softmax
+from seqlib.functional import log_softmax
 from seqlib.transformer._blocks import _add, _feed
 from seqlib.transformer._checks import Options, Params
-from seqlib.transformer._names import layers, under
-from seqlib.transformer._room import Pair, Room, room_for
+from seqlib.transformer._kept import Room, heads_of, look, room_for
+from seqlib.transformer._names import ATTENTIONS, layers, under
 from seqlib.transformer._seq2seq import (
     Embedding,
     embed,
@@ -63,8 +61,7 @@ def seq2seq_transformer_start(
     kept = []
     for layer in layers(stack(params, "decoder")):
         across = under("multihead_attn.", layer)
-        both = (_project(memory, across, i, num_heads) for i in (1, 2))
-        kept.append((None, None, *both))
+        kept.append((None, None, *heads_of(memory, across, num_heads, range(1, 3))))
     return State((0, key_mask, tuple(kept)))
 
 
@@ -98,16 +95,20 @@ def seq2seq_transformer_step(
     layers_of = layers(stack(params, "decoder"))
     form = Embedding(scale_embedding, layout)
     x, _ = embed(token[:, None], params, "decoder", form, options, t)  # (N, 1, E)
-    targets = [layer[:2] if t else None for layer in kept]
+    mask = None if key_mask is None else key_mask[:, None, None, :]
     memories = [layer[2:] for layer in kept]
+    targets = [layer[:2] if t else None for layer in kept]
     room = room_for(1, x, num_heads, targets, state)
     for own, target, memory in zip(layers_of, room.shown(), memories, strict=True):
-        look = partial(_look, under("self_attn.", own), num_heads, target)
-        x, _ = _add(x, look, "norm1", own, options)
-        across = under("multihead_attn.", own)
-        look_across = partial(_look_across, across, num_heads, memory, key_mask)
-        x, _ = _add(x, look_across, "norm2", own, options)
-        x, _ = _add(x, lambda x, own=own: _feed(x, own, options), "norm3", own, options)
+        mine, across = (under(f"{n}.", own) for n in ATTENTIONS["decoder"])
+        heads = {"num_heads": num_heads}
+        parts = (
+            partial(look, kv=target, mask=None, own=mine, new=True, **heads),
+            partial(look, kv=memory, mask=mask, own=across, new=False, **heads),
+            partial(_feed, params=own, options=options),
+        )
+        for i, part in enumerate(parts, 1):
+            x, _ = _add(x, part, f"norm{i}", own, options)
     h, _ = last_norm(x, stack(params, "decoder"), eps)
     logits, _ = project(h[:, 0, :], params)
     log_probs, _ = log_softmax(logits)
@@ -115,43 +116,6 @@ def seq2seq_transformer_step(
     after = State((t + 1, key_mask, tuple((*kv, *memory) for kv, memory in both)))
     after.room = room
     return log_probs, after
-
-
-def _look(own: Params, num_heads: int, kv: Pair, x: Array) -> tuple[Array, None]:
-    """Write keys and values of x at the end of `kv`, and attend to all of them."""
-    for i, a in enumerate(kv, 1):
-        a[:, :, -1:, :] = _project(x, own, i, num_heads)
-    return _attend(x, kv, None, own, num_heads), None
-
-
-def _look_across(
-    own: Params, num_heads: int, memory: Pair, key_mask: Array | None, x: Array
-) -> tuple[Array, None]:
-    """Attend to what is real of the memory."""
-    mask = None if key_mask is None else key_mask[:, None, None, :]
-    return _attend(x, memory, mask, own, num_heads), None
-
-
-def _attend(
-    x: Array, kv: Pair, mask: Array | None, own: Params, num_heads: int
-) -> Array:
-    """Let the queries of x attend to keys and values (N, H, S, E/H)."""
-    q = _project(x, own, 0, num_heads)
-    k, v = kv
-    heads, *_ = weigh_products(q * q.shape[-1] ** -0.5, k, v, mask)
-    out, _ = linear(_join(heads), own["out_proj.weight"], own.get("out_proj.bias"))
-    return out
-
-
-def _project(x: Array, own: Params, which: int, num_heads: int) -> Array:
-    """Return queries (0), keys (1) or values (2) of every head, (B, H, T, E/H)."""
-    E = x.shape[-1]
-    rows = slice(which * E, (which + 1) * E)
-    bias = own.get("in_proj_bias")
-    y, _ = linear(
-        x, own["in_proj_weight"][rows, :], None if bias is None else bias[rows]
-    )
-    return _split(y, num_heads)
 
 
 def _check_state(

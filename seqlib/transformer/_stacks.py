@@ -103,9 +103,9 @@ def transformer_decoder(
     memory : (B, S, E), what the encoder made
     params : of layer i those of `decoder_block`, under `layers.i.`, and perhaps
         `norm.weight`, `norm.bias`, as for `transformer_encoder`
-    num_heads, mask, key_mask, memory_mask, memory_key_mask, norm_first, activation,
-        eps, dropout, rng : as for `decoder_block`, the same in every layer; no mask is
-        causal unless given
+    num_heads, mask, key_mask, memory_mask, memory_key_mask : as for `decoder_block`,
+        the same in every layer; no mask is causal unless given
+    norm_first, activation, eps, dropout, rng : as for `decoder_block`
 
     Returns
     -------

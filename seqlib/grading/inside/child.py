@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import resource
 import select
@@ -15,6 +16,8 @@ from seqlib.grading import wire
 
 LOADING, LOADED, RESULT, ASK, USELESS, DONE = b"lLRAUD"  # first byte of a frame
 Say = Callable[..., Any]
+LIBC = ctypes.CDLL(None)
+SET_DEATH_SIGNAL = 1  # of Linux's prctl: this process ends with its parent
 
 
 class EndedError(Exception):
@@ -46,10 +49,12 @@ class Terms:
         _limit(resource.RLIMIT_FSIZE, 2**24)
         _limit(resource.RLIMIT_NOFILE, 64)
         _limit(resource.RLIMIT_CORE, 0)
+        _limit(resource.RLIMIT_MSGQUEUE, 0)  # a queue would outlive its process
         if self.uid is not None:
             os.setgroups([])
             os.setgid(self.uid)
             os.setuid(self.uid)
+        LIBC.prctl(SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
         _limit(resource.RLIMIT_NPROC, self.processes)
         os.setsid()
         os.chdir("/tmp")

@@ -81,8 +81,8 @@ class Question:
 def _stand_in(name: str, say: Say) -> Callable[..., Any]:
     """Return a function that asks outside for what the right one gives."""
 
-    def stand_in(*args: Any) -> Any:
-        answer = say(ASK, {"name": name, "args": args})
+    def stand_in(*args: Any, **named: Any) -> Any:
+        answer = say(ASK, {"name": name, "args": args, "named": named})
         if answer["problem"]:
             raise ValueError(f"{name}: {answer['problem']}")
         return answer["result"]

@@ -7,17 +7,18 @@ function needs. Nothing here runs any of it.
 from __future__ import annotations
 
 import ast
-import builtins
 import json
 import re
+import symtable
 import warnings
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 LARGEST = 20 * 2**20  # bytes of a notebook
 PYTHON_MAGICS = re.compile(r"\s*%%(time|timeit|capture|prun)\b.*")
-MAGIC = re.compile(r"\s*[%!?]|.*\?\s*$|\s*[\w.,\s]+=\s*[%!]")
-KNOWN = frozenset(dir(builtins))
+MAGIC = re.compile(r"\s*[%!?]|\s*[\w.%*]+\?{1,2}\s*$|\s*[\w.,\s]+=\s*[%!]")
+MAGICS = 200  # in a cell, taken one by one; beyond that, all lines that look so
+FAULTS = 20  # cells that are named, if they are no Python
 
 
 class UnreadableError(Exception):
@@ -32,7 +33,8 @@ class Statement(NamedTuple):
     cell : number of the code cell, from 1
     line : its first line in the cell, from 1
     text : its source
-    binds : names that it defines or changes
+    binds : names that it defines; "*" for whatever a module holds
+    changes : names of what it changes, such as `table` in `table[3] = 5`
     uses : names that must be there before
     """
 
@@ -40,6 +42,7 @@ class Statement(NamedTuple):
     line: int
     text: str
     binds: tuple[str, ...]
+    changes: tuple[str, ...]
     uses: tuple[str, ...]
 
 
@@ -114,36 +117,44 @@ def _source(cell: Any) -> str | None:
 
 
 def _statements(number: int, source: str) -> list[Statement]:
-    lines = source.splitlines()
+    source = source.replace("\r\n", "\n").replace("\r", "\n").replace("\f", " ")
+    lines = source.split("\n")
     while lines and PYTHON_MAGICS.fullmatch(lines[0]):
         lines[0] = ""
-        source = "\n".join(lines)
     if next((line for line in lines if line.strip()), "").lstrip().startswith("%%"):
         return []  # another language
-    tree = _parse(source, lines)
+    tree, lines = _parse(lines)
     found = []
     for node in tree.body:
         if isinstance(node, ast.Expr | ast.Pass | ast.Delete | ast.Assert):
             continue
         first = min((d.lineno for d in _decorators(node)), default=node.lineno)
-        text = "\n".join(source.split("\n")[first - 1 : node.end_lineno])
+        text = "\n".join(lines[first - 1 : node.end_lineno])
         if node.col_offset or _shares_line(node, tree):
             text = ast.unparse(node)
-        binds, uses = _names(node)
-        found.append(Statement(number, first, text, binds, uses))
+        found.append(Statement(number, first, text, *_names(node, text)))
     return found
 
 
-def _parse(source: str, lines: list[str]) -> ast.Module:
+def _parse(lines: list[str]) -> tuple[ast.Module, list[str]]:
+    """Return the tree, and the lines with `pass` for each that only IPython reads."""
+    lines = list(lines)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            return ast.parse(source)
-        except SyntaxError:
-            kept = ["" if MAGIC.match(line) else line for line in lines]
-            if kept == lines:
-                raise
-            return ast.parse("\n".join(kept))
+        for _ in range(MAGICS):
+            try:
+                return ast.parse("\n".join(lines)), lines
+            except SyntaxError as error:  # a magic, if it stands where the error is
+                at = (error.lineno or 0) - 1
+                if not 0 <= at < len(lines) or not MAGIC.match(lines[at]):
+                    break
+                lines[at] = _passed(lines[at])
+        lines = [_passed(line) if MAGIC.match(line) else line for line in lines]
+        return ast.parse("\n".join(lines)), lines
+
+
+def _passed(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())] + "pass"
 
 
 def _decorators(node: ast.stmt) -> list[ast.expr]:
@@ -157,41 +168,43 @@ def _shares_line(node: ast.stmt, tree: ast.Module) -> bool:
     return any(first <= end and last >= node.lineno for first, last in spans)
 
 
-def _names(node: ast.stmt) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names that a statement binds or changes, and those that it uses."""
-    binds, uses = set(), set()
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        binds.add(node.name)
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Name):
-            uses.add(inner.id)
-            if not isinstance(inner.ctx, ast.Load) and not _is_definition(node):
-                binds.add(inner.id)
-        elif isinstance(inner, ast.Import | ast.ImportFrom) and not _is_definition(
-            node
-        ):
-            for alias in inner.names:
-                binds.add((alias.asname or alias.name).partition(".")[0])
-        elif isinstance(inner, ast.Attribute | ast.Subscript):
-            if isinstance(inner.ctx, ast.Store) and not _is_definition(node):
-                binds |= _root(inner)  # f.cache = {}, table[3] = 5
-        elif isinstance(inner, ast.FunctionDef | ast.ClassDef) and isinstance(
-            node, ast.If | ast.Try | ast.With
-        ):
-            binds.add(inner.name)
-        elif isinstance(inner, ast.Global):
-            uses |= set(inner.names)
-    return tuple(sorted(binds)), tuple(sorted(uses - KNOWN | (uses & binds)))
+def _names(node: ast.stmt, text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the names that a statement binds, those it changes, those it uses.
 
-
-def _is_definition(node: ast.stmt) -> bool:
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    What is local to a function is none of these.
+    """
+    binds, changes, uses = set(), set(), set()
+    try:
+        table = symtable.symtable(text, "cell", "exec")
+    except (SyntaxError, ValueError):  # it is no Python after all, as `nonlocal x`
+        return (), (), ()
+    for symbol in table.get_symbols():
+        if symbol.is_assigned() or symbol.is_imported():
+            binds.add(symbol.get_name())
+        if symbol.is_referenced():
+            uses.add(symbol.get_name())
+    tables = table.get_children()
+    while tables:
+        inner = tables.pop()
+        tables += inner.get_children()
+        uses |= {s.get_name() for s in inner.get_symbols() if s.is_global()}
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        for part in ast.walk(node):
+            if isinstance(part, ast.ImportFrom):
+                binds |= {"*" for alias in part.names if alias.name == "*"}
+            elif isinstance(part, ast.Attribute | ast.Subscript):
+                if isinstance(part.ctx, ast.Store):
+                    changes |= _root(part)  # f.cache = {}, table[3] = 5
+            elif isinstance(part, ast.Expr) and isinstance(part.value, ast.Call):
+                changes |= _root(part.value.func)  # for n in 1, 2: powers.append(n)
+    return tuple(sorted(binds)), tuple(sorted(changes)), tuple(sorted(uses))
 
 
 def _root(node: ast.expr) -> set[str]:
-    while isinstance(node, ast.Attribute | ast.Subscript):
-        node = node.value
-    return {node.id} if isinstance(node, ast.Name) else set()
+    inner = node
+    while isinstance(inner, ast.Attribute | ast.Subscript):
+        inner = inner.value
+    return {inner.id} if isinstance(inner, ast.Name) and inner is not node else set()
 
 
 def needed(
@@ -201,31 +214,23 @@ def needed(
 
     What is imported is not changed for others: `np.dot = mine` counts as nothing.
     """
-    statements = [s for s in statements if not set(s.binds) & set(given)]
+    statements = list(statements)
     imported = {
         bound
         for s in statements
         if s.text.lstrip().startswith(("import ", "from "))
         for bound in s.binds
     }
-    wanted, chosen = {name}, set[int]()
-    while True:
-        new = {
-            i
-            for i, s in enumerate(statements)
-            if i not in chosen and _serves(s, wanted, imported)
-        }
-        if not new:
-            return [statements[i] for i in sorted(chosen)]
-        chosen |= new
-        for i in new:
-            wanted |= set(statements[i].uses)
-
-
-def _serves(statement: Statement, wanted: set[str], imported: set[str]) -> bool:
-    bound = set(statement.binds) & wanted
-    if statement.text.lstrip().startswith(("import ", "from ")):
-        return bool(bound) or "import *" in statement.text
-    return bool(bound - imported) or any(
-        re.match(rf"\s*{name}\s*(:[^=]*)?=", statement.text) for name in bound
-    )
+    serving: dict[str, list[int]] = {}
+    for i, s in enumerate(statements):
+        touched = {*s.binds, *(name for name in s.changes if name not in imported)}
+        if not touched & set(given):
+            for bound in touched:
+                serving.setdefault(bound, []).append(i)
+    wanted, chosen = [name, "*"], set[int]()
+    while wanted:
+        for i in serving.pop(wanted.pop(), ()):
+            if i not in chosen:
+                chosen.add(i)
+                wanted += statements[i].uses
+    return [statements[i] for i in sorted(chosen)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -46,14 +45,17 @@ class Server:
         """Send one answer."""
         wire.send(self.answers, wire.dumps(answer))
 
-    def serve(self) -> None:
-        """Answer requests until there are none."""
+    def serve(self) -> bool:
+        """Answer requests about one notebook; return whether another may follow."""
         with contextlib.suppress(EOFError):
             while True:
                 request = self.hear()
+                if "over" in request:
+                    self.tell(done=True, left=False)
+                    return True
                 self.read(**request) if "notebook" in request else self.call(**request)
-                self.sweep()
-                self.tell(done=True)
+                self.tell(done=True, left=self.sweep())
+        return False
 
     def read(self, notebook: np.ndarray, functions: list[str]) -> None:
         """Find a notebook's statements, in a child, since the file may be anything.
@@ -68,8 +70,16 @@ class Server:
                 statements, faults = reading.read(data)
             except reading.UnreadableError as error:
                 return say(RESULT, {"reason": str(error)})
+            texts = list(faults.values())
+            if len(texts) > reading.FAULTS:
+                texts[reading.FAULTS :] = [f"so are {len(texts) - reading.FAULTS} more"]
+            needs = {
+                name: [n for s in reading.needed(statements, name) for n in s.binds]
+                for name in functions
+            }
             rows = [tuple(statement) for statement in statements]
-            say(RESULT, {"reason": "", "rows": rows, "faults": list(faults.values())})
+            found = {"reason": "", "rows": rows, "faults": texts, "needs": needs}
+            say(RESULT, found)
 
         self.statements, found = [], {"reason": "it cannot be read: "}
         try:
@@ -78,10 +88,7 @@ class Server:
         except EndedError as ended:
             found["reason"] += str(ended)
         self.statements = [reading.Statement(*row) for row in found.get("rows", ())]
-        needs = {
-            name: [n for s in reading.needed(self.statements, name) for n in s.binds]
-            for name in functions
-        }
+        needs = found.get("needs", {})
         self.tell(reason=found["reason"], faults=found.get("faults", []), needs=needs)
 
     def call(
@@ -96,7 +103,6 @@ class Server:
 
         Tells one answer for each case, or `useless` for the function as a whole.
         """
-        needed = reading.needed(self.statements, function, stand_ins)
         blocks = [wire.dumps(args) for args in cases]
         rooms = [_room(block) for block in blocks]
         skipped: dict[int, str] = {}
@@ -105,6 +111,7 @@ class Server:
             loading = None
 
             def work(say: Say, first: int = at) -> None:
+                needed = reading.needed(self.statements, function, stand_ins)
                 question = Question(function, parameters, needed, skipped)
                 question.answer(say, stand_ins, rooms[first:])
 
@@ -144,21 +151,19 @@ class Server:
 
         return run(work, seconds, self.terms, ask, (self.requests, self.answers))
 
-    def sweep(self) -> None:
-        """Leave nothing for the next one: no process, no file."""
-        if self.terms.alone:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(-1, signal.SIGKILL)  # all but this process and the first
-        else:
+    def sweep(self) -> bool:
+        """Tell whether anything is left for the next one: a process, a file.
+
+        Then this whole sandbox is of no more use.
+        """
+        if not self.terms.alone:
             for pid in _children():
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, 0 if self.terms.alone else os.WNOHANG)[0]:
+            while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-        if self.terms.alone and any(map(os.listdir, ("/tmp", "/dev/shm"))):
-            with contextlib.suppress(EndedError):
-                list(self.run(_wipe, 10.0))
+        return self.terms.alone and (_processes() or _files() or _segments())
 
 
 def _room(block: bytes) -> mmap.mmap:
@@ -177,18 +182,23 @@ def _children() -> list[int]:
     return found
 
 
-def _wipe(say: Say) -> None:
-    for place in ("/tmp", "/dev/shm"):
-        for name in os.listdir(place):
-            path = os.path.join(place, name)
-            if not os.path.isdir(path) or os.path.islink(path):
-                os.unlink(path)
-                continue
-            os.chmod(path, 0o700)
-            for folder, inner, _ in os.walk(path):
-                for name in inner:
-                    os.chmod(os.path.join(folder, name), 0o700)
-            shutil.rmtree(path, ignore_errors=True)
+def _processes() -> bool:
+    """Tell whether there are any but the first, our parent and ourselves."""
+    ours = {"1", str(os.getppid()), str(os.getpid())}
+    return any(name.isdecimal() and name not in ours for name in os.listdir("/proc"))
+
+
+def _files() -> bool:
+    return any(map(os.listdir, ("/tmp", "/dev/shm")))
+
+
+def _segments() -> bool:
+    """Tell whether there is shared memory and the like that outlives its process."""
+    for kind in ("shm", "sem", "msg"):
+        with contextlib.suppress(OSError), open(f"/proc/sysvipc/{kind}") as file:
+            if len(file.read().splitlines()) > 1:
+                return True
+    return False
 
 
 def _bytes(block: bytes) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Buffers that grow: keys and values of all tokens so far, step after step."""
+"""Keys and values that are kept: the attention of new tokens to them, and buffers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import Any
 from array_api_compat import device
 
 from seqlib._arrays import Array, array_namespace
+from seqlib._multi_head import _join, _split
+from seqlib._weigh import weigh_products
+from seqlib.functional import linear
+from seqlib.transformer._checks import Params
 
 Pair = tuple[Array, Array]
 
@@ -53,3 +57,32 @@ def room_for(
         room = Room(buffers)
     room.filled = S
     return room
+
+
+def heads_of(x: Array, own: Params, num_heads: int, parts: range) -> list[Array]:
+    """Return queries (0), keys (1), values (2), those asked for: (B, H, T, E/H) each.
+
+    Shapes: x (B, T, E); own are the parameters of one attention.
+    """
+    E = x.shape[-1]
+    rows = slice(E * parts.start, E * parts.stop)
+    W, b = own["in_proj_weight"], own.get("in_proj_bias")
+    y, _ = linear(x, W[rows, :], None if b is None else b[rows])
+    pieces = (y[..., E * i : E * (i + 1)] for i in range(len(parts)))
+    return [_split(piece, num_heads) for piece in pieces]
+
+
+def look(
+    x: Array, kv: Pair, mask: Array | None, own: Params, num_heads: int, new: bool
+) -> tuple[Array, None]:
+    """Return what x (B, T, E) finds in keys and values (B, H, S, E/H), and no cache.
+
+    With `new`, x are the last T of the tokens; its keys and values are written first,
+    at the end of `kv`.
+    """
+    q, *written = heads_of(x, own, num_heads, range(3 if new else 1))
+    for a, last in zip(kv, written, strict=False):
+        a[:, :, -x.shape[1] :, :] = last
+    heads, *_ = weigh_products(q * q.shape[-1] ** -0.5, *kv, mask)
+    W_o, b_o = own["out_proj.weight"], own.get("out_proj.bias")
+    return linear(_join(heads), W_o, b_o)[0], None
