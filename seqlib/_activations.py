@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -103,6 +105,18 @@ def relu_backward(dout: Array, y: Array) -> Array:
     return dout * array_namespace(y).astype(y > 0, y.dtype)
 
 
+def silu(x: Array) -> tuple[Array, tuple]:
+    """Return x σ(x), unchecked, and the cache; Elfwing, Uchibe & Doya (2018)."""
+    gate = logistic(x)
+    return x * gate, (x, gate)
+
+
+def silu_backward(dout: Array, cache: tuple) -> Array:
+    """Gradient of `silu`: dx = dout σ(x) (1 + x (1 - σ(x)))."""
+    x, gate = cache
+    return dout * gate * (1 + x * (1 - gate))
+
+
 def gelu(x: Array, approximate: str = "none") -> tuple[Array, tuple]:
     """Gaussian error linear unit x Φ(x), Φ the normal distribution function.
 
@@ -147,3 +161,12 @@ def _erf(x: Array) -> Array:
         return x.erf()
     values = np.vectorize(math.erf, otypes=[float])(np.asarray(x))
     return array_namespace(x).asarray(values, dtype=x.dtype)
+
+
+# What a feed-forward layer may apply: x -> (out, cache), and (dout, cache) -> dx
+ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
+    "relu": (lambda x: (relu(x),) * 2, relu_backward),
+    "gelu": (gelu, gelu_backward),
+    "gelu_tanh": (partial(gelu, approximate="tanh"), gelu_backward),
+    "silu": (silu, silu_backward),
+}

@@ -124,6 +124,20 @@ def one_of(name: str, value: object, choices: Iterable[str]) -> None:
         raise ValueError(f"{name} must be one of {listed}, got {value!r}")
 
 
+def parts(name: str, value: object, count: int) -> None:
+    """Raise a TypeError unless `value` is a tuple of so many arrays."""
+    if not isinstance(value, tuple) or len(value) != count:
+        arrays = "one array" if count == 1 else f"{count} arrays"
+        got = f"{len(value)}" if isinstance(value, tuple) else type(value).__name__
+        raise TypeError(f"{name} must be a tuple of {arrays}, got {got}")
+
+
+def flag(name: str, value: object) -> None:
+    """Raise a TypeError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
 def number(
     name: str, value: object, low: float, high: float | None = None, below: bool = False
 ) -> None:

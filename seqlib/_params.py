@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Protocol
 
 from seqlib._arrays import Array, State
-from seqlib._check import shapes
+from seqlib._check import parts, shapes
 
 
 class Sizes(Protocol):
@@ -42,11 +43,18 @@ def layers_of(params: dict[str, Array]) -> list[list[str]]:
     layers = [[f"l{k}{way}" for way in ways] for k in range(max(depth, 1))]
     kinds = 4 if "bias_ih_l0" in params else 2
     wanted = {name for layer in layers for s in layer for name in names_of(s)[:kinds]}
-    if missing := sorted(wanted - set(params)):
-        raise ValueError(f"params must hold {', '.join(missing)}, which it lacks")
-    if strange := sorted(map(str, set(params) - wanted)):
-        raise ValueError(f"params must not hold {', '.join(strange)}, unused here")
+    check_names(params, wanted)
     return layers
+
+
+def check_names(
+    params: dict[str, Array], names: Iterable[str], optional: Iterable[str] = ()
+) -> None:
+    """Raise a ValueError where a name is lacking that must be there, or is strange."""
+    if missing := sorted(set(names) - set(optional) - set(params)):
+        raise ValueError(f"params must hold {', '.join(missing)}, which it lacks")
+    if strange := sorted(map(str, set(params) - set(names))):
+        raise ValueError(f"params must not hold {', '.join(strange)}, unused here")
 
 
 def check(
@@ -85,13 +93,10 @@ def check_state(
     state: State,
     count: int,
     like: tuple[str, Array],
-    sizes: tuple[int, ...],
+    sizes: tuple[int | str, ...],
 ) -> None:
     """Check a state, or a gradient at one: so many arrays, all of these sizes."""
-    if not isinstance(state, tuple) or len(state) != count:
-        arrays = "one array" if count == 1 else f"{count} arrays"
-        got = f"{len(state)}" if isinstance(state, tuple) else type(state).__name__
-        raise TypeError(f"{name} must be a tuple of {arrays}, got {got}")
+    parts(name, state, count)
     axes = " ".join(map(str, sizes))
     for i, s in enumerate(state):
         shapes(**{like[0]: (like[1], "..."), f"{name}[{i}]": (s, axes)})

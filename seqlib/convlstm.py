@@ -21,6 +21,7 @@ from array_api_compat import device
 from seqlib._arrays import Array, State, array_namespace
 from seqlib._check import generator, gradient, shapes, whole
 from seqlib._params import check_state, layers_of, names_of
+from seqlib._scan import choose
 from seqlib.cnn import conv2d, conv2d_backward
 from seqlib.lstm import update, update_backward
 
@@ -132,7 +133,7 @@ def convlstm(
         outs, steps = [], []
         for t in range(x.shape[1]):
             new, kept = _step(y[:, t, ...], now, weights)
-            now = new if real is None else _choose(real[:, t, ...], new, now)
+            now = new if real is None else choose(real[:, t, ...], new, now)
             outs.append(now[0])
             steps.append(kept)
         y = xp.stack(outs, axis=1)
@@ -176,9 +177,9 @@ def convlstm_backward(
             now = (now[0] + dy[:, t, ...], now[1])
             here = None if real is None else real[:, t, ...]
             held = tuple(xp.zeros_like(d) for d in now)
-            given = now if here is None else _choose(here, now, held)
+            given = now if here is None else choose(here, now, held)
             dx, back, dweights = _step_backward(given, caches[k][t])
-            now = back if here is None else _choose(here, back, now)
+            now = back if here is None else choose(here, back, now)
             dxs.append(dx)
             pairs = zip(sums, dweights, strict=True)
             sums = [d if s is None else s + d for s, d in pairs]
@@ -240,11 +241,6 @@ def _step_backward(dstate: State, cache: tuple) -> tuple[Array, State, Weights]:
     dx, dW_ih, db_ih = conv2d_backward(dz, from_input)
     dh, dW_hh, db_hh = conv2d_backward(dz, from_state)
     return dx, (dh, dc), (dW_ih, dW_hh, db_ih, db_hh)
-
-
-def _choose(here: Array, a: State, b: State) -> State:
-    xp = array_namespace(here)
-    return tuple(xp.where(here, i, j) for i, j in zip(a, b, strict=True))
 
 
 def _check(

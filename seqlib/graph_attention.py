@@ -5,7 +5,8 @@ from __future__ import annotations
 from array_api_compat import device
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import gradient, number, one_of, shapes
+from seqlib._check import flag, gradient, number, one_of, shapes
+from seqlib._params import check_names
 from seqlib._weigh import weigh, weigh_backward
 
 NAMES = {False: ("W", "a_q", "a_k"), True: ("W_q", "W_k", "a")}
@@ -59,6 +60,9 @@ def graph_attention(
     Sources: Veličković et al. (2018), equations 1 to 6, before the last nonlinearity;
     Brody, Alon & Yahav (2022) for `dynamic`.
     """
+    for name, value in (("dynamic", dynamic), ("self_loops", self_loops)):
+        flag(name, value)
+    flag("return_weights", return_weights)
     _check(x, adjacency, params, dynamic, merge, slope)
     xp = array_namespace(x)
     mask = adjacency
@@ -174,18 +178,17 @@ def _check(
         raise ValueError(f"x must have shape (B, N, D) or (N, D), got {tuple(x.shape)}")
     one_of("merge", merge, ("concat", "mean"))
     number("slope", slope, 0)
-    names = NAMES[bool(dynamic)]
+    names = NAMES[dynamic]
     if not isinstance(params, dict):
         raise TypeError(f"params must be a dict of arrays, got {type(params).__name__}")
-    if missing := [name for name in names if name not in params]:
-        raise ValueError(f"params must hold {', '.join(missing)}, which it lacks")
-    if strange := sorted(map(str, set(params) - {*names, "b"})):
-        raise ValueError(f"params must not hold {', '.join(strange)}, unused here")
+    check_names(params, (*names, "b"), ["b"])
     n = shapes(**{name: (params[name], AXES[name]) for name in names})
     size = n["O"] if merge == "mean" else n["H"] * n["O"]
     batch = "B " if many and getattr(adjacency, "ndim", 2) == 3 else ""
+    first = names[0]
     shapes(
-        **{names[0]: (params[names[0]], "H O D"), "b": (params.get("b"), f"{size}?")},
+        **{first: (params[first], "H O D")},
+        **({"b": (params["b"], f"{size}")} if "b" in params else {}),
         x=(x, "B N D" if many else "N D"),
         adjacency=(adjacency, f"{batch}N N", "bool"),
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from array_api_compat import device
 
 from seqlib._arrays import Array, State, array_namespace
-from seqlib._check import gradient, shapes, whole
+from seqlib._check import flag, gradient, parts, shapes, whole
 
 
 def feature_map(x: Array) -> tuple[Array, Array]:
@@ -72,6 +72,7 @@ def linear_attention(
     Memory is that of T chunk scores and one state; neither pass stores the states in
     between. Source: Katharopoulos et al. (2020), equations 4 to 12 and 16 to 20.
     """
+    flag("causal", causal)
     T = _check(q, k, v, state, key_mask, causal)
     if chunk is not None:
         whole("chunk", chunk, 1)
@@ -226,15 +227,14 @@ def _dsums(dstate: State | None, first: Array) -> Array:
     xp = array_namespace(first)
     if dstate is None:
         return xp.zeros_like(first)
-    if not isinstance(dstate, tuple) or len(dstate) != 2:
-        raise TypeError("dstate must be None or a pair, as the state")
+    parts("dstate", dstate, 2)
     sizes = ((*first.shape[:-1], first.shape[-1] - 1), first.shape[:-1])
     like = {"dtype": first.dtype, "device": device(first)}
-    parts = []
+    both = []
     for i, (d, size) in enumerate(zip(dstate, sizes, strict=True)):
-        parts.append(xp.zeros(size, **like) if d is None else d)
-        gradient(f"dstate[{i}]", parts[-1], first, size)
-    return xp.concat([parts[0], parts[1][..., None]], axis=-1)
+        both.append(xp.zeros(size, **like) if d is None else d)
+        gradient(f"dstate[{i}]", both[-1], first, size)
+    return xp.concat([both[0], both[1][..., None]], axis=-1)
 
 
 def _lead(q: Array, last: int) -> str:
@@ -264,9 +264,7 @@ def _check(
 
 
 def _check_state(name: str, state: State, q: Array, v: Array) -> None:
-    if not isinstance(state, tuple) or len(state) != 2:
-        got = f"{len(state)}" if isinstance(state, tuple) else type(state).__name__
-        raise TypeError(f"{name} must be a tuple of 2 arrays, S and z, got {got}")
+    parts(name, state, 2)
     S, z = " ".join(map(str, (*q.shape, v.shape[-1]))), " ".join(map(str, q.shape))
     shapes(
         **{"q": (q, "..."), f"{name}[0]": (state[0], S), f"{name}[1]": (state[1], z)}

@@ -14,7 +14,7 @@ from typing import Any
 from array_api_compat import device
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import in_range, one_of, shapes, whole
+from seqlib._check import flag, in_range, one_of, shapes, whole
 
 
 def accuracy(predicted: Array, target: Array, mask: Array | None = None) -> float:
@@ -198,8 +198,7 @@ def bleu(
         for i, r in enumerate(references)
     ]
     one_of("tokenize", tokenize, ("13a", "intl", "zh", "char", "none"))
-    if not isinstance(lowercase, bool):
-        raise TypeError(f"lowercase must be True or False, got {lowercase!r}")
+    flag("lowercase", lowercase)
     one_of("smooth_method", smooth_method, ("exp", "floor", "add-k", "none"))
     try:
         from sacrebleu import corpus_bleu

@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import number, shapes
+from seqlib._check import flag, number, shapes, whole
 
 Dict = dict[str, Array]
 State = dict[str, Any]
@@ -38,8 +38,9 @@ def sgd(
     _check(params, grads, state, ("v",) if momentum else ())
     lr, momentum = _number("lr", lr), _number("momentum", momentum)
     weight_decay = _number("weight_decay", weight_decay)
+    flag("nesterov", nesterov)
     if nesterov and not momentum:
-        raise ValueError(f"nesterov needs a momentum above 0, got {momentum}")
+        raise ValueError("nesterov must be False where momentum is 0, got True")
     step = state["step"] if state else 0
     out: State = {"step": step + 1} | ({"v": {}} if momentum else {})
     moved = {}
@@ -99,10 +100,10 @@ def clip_by_norm(grads: Dict, max_norm: float) -> tuple[Dict, float]:
 
     g = g min(1, max_norm / norm), norm² the sum of all squares: shorter, not turned.
     Shapes: a dict of arrays (...). Returns the new dict and the norm as it was. Errors:
-    grads is no dict of arrays of floats, or empty; max_norm is negative. Source:
-    Pascanu, Mikolov & Bengio (2013).
+    grads is no dict of arrays of floats of one library and type, or empty; max_norm is
+    negative. Source: Pascanu, Mikolov & Bengio (2013).
     """
-    _check_dict("grads", grads)
+    _check_arrays("grads", grads)
     max_norm = _number("max_norm", max_norm)
     parts = [float(array_namespace(g).sum(g * g)) for g in grads.values()]
     norm = math.sqrt(sum(parts))
@@ -116,7 +117,7 @@ def clip_by_value(grads: Dict, limit: float) -> Dict:
     Shapes: a dict of arrays (...). Errors: grads is no dict of arrays of floats, or
     empty; limit is negative. Source: Graves (2013), section 2.
     """
-    _check_dict("grads", grads)
+    _check_arrays("grads", grads)
     limit = _number("limit", limit)
     clipped = {}
     for name, g in grads.items():
@@ -162,17 +163,19 @@ def _number(name: str, value: float) -> float:
 def _check(
     params: Dict, grads: Dict, state: State | None, kept: tuple[str, ...]
 ) -> None:
-    _check_dict("params", params)
+    _check_arrays("params", params)
     _check_like("grads", grads, params)
     if state is None:
         return
     wanted = {"step", *kept}
     if not isinstance(state, dict) or set(state) != wanted:
-        got = ", ".join(map(str, state)) if isinstance(state, dict) else state
+        known = isinstance(state, dict)
+        got = ", ".join(map(str, state)) if known else type(state).__name__
         raise TypeError(
             f"state must be None or a dict of {', '.join(sorted(wanted))}, as the call "
             f"before returned, got {got}"
         )
+    whole("state['step']", state["step"], 1)
     for part in kept:
         _check_like(f"state[{part!r}]", state[part], params)
 
@@ -182,14 +185,18 @@ def _check_dict(name: str, arrays: Dict) -> None:
         raise TypeError(f"{name} must be a dict of arrays, got {type(arrays).__name__}")
     if not arrays:
         raise ValueError(f"{name} must hold at least one array, got none")
-    for key, array in arrays.items():
-        shapes(**{f"{name}[{key!r}]": (array, "...")})
+
+
+def _check_arrays(name: str, arrays: Dict) -> None:
+    _check_dict(name, arrays)
+    shapes(**{f"{name}[{key!r}]": (array, "...") for key, array in arrays.items()})
 
 
 def _check_like(name: str, arrays: Dict, params: Dict) -> None:
     _check_dict(name, arrays)
     if missing := sorted(set(params) - set(arrays)):
-        raise ValueError(f"{name} must hold {', '.join(missing)}, which it lacks")
+        listed = ", ".join(missing)
+        raise ValueError(f"{name} must hold {listed} as params does, which it lacks")
     if strange := sorted(map(str, set(arrays) - set(params))):
         raise ValueError(f"{name} must not hold {', '.join(strange)}, not in params")
     for key, W in params.items():

@@ -119,7 +119,10 @@ def test_pad_keeps_vectors_and_their_type():
     [
         ([], "at least one sequence, got none"),
         ([[1], []], r"sequences\[1\] must hold at least one step"),
-        ([np.ones((2, 3)), np.ones((2, 4))], r"sequences\[1\] has steps of shape"),
+        (
+            [np.ones((2, 3)), np.ones((2, 4))],
+            r"steps of shape \(3,\) as sequences\[0\] has, got \(4,\)",
+        ),
     ],
 )
 def test_pad_explains(sequences, sentence):
@@ -185,5 +188,7 @@ def test_one_seed_one_text(make):
 
 
 def test_between_has_a_limit():
-    with pytest.raises(ValueError, match="between must be 0 to 4, got 5"):
+    with pytest.raises(
+        ValueError, match="between must be at least 0 and at most 4, got 5"
+    ):
         missing_pronouns(1, np.random.default_rng(0), between=5)

@@ -250,7 +250,7 @@ WRONG = {
     "dynamic": (
         {"dynamic": True},
         ValueError,
-        "params must hold W_q, W_k, a, which it lacks",
+        "params must hold W_k, W_q, a, which it lacks",
     ),
     "strange": (
         {"params": draw(np.random.default_rng(0)) | {"c": np.ones(1)}},

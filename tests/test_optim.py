@@ -124,7 +124,7 @@ GOOD = {"W": W, "b": b}
 WRONG = [
     (([W], GOOD), TypeError, "params must be a dict of arrays, got list"),
     (({}, {}), ValueError, "params must hold at least one array, got none"),
-    ((GOOD, {"W": W}), ValueError, "grads must hold b, which it lacks"),
+    ((GOOD, {"W": W}), ValueError, "grads must hold b as params does, which it lacks"),
     ((GOOD, {**GOOD, "c": b}), ValueError, "grads must not hold c, not in params"),
     (
         (GOOD, {"W": W.T, "b": b}),
@@ -144,7 +144,7 @@ WRONG = [
     (
         (GOOD, GOOD, {"step": 3, "m": GOOD, "v": {"W": W}}),
         ValueError,
-        r"state\['v'\] must hold b, which it lacks",
+        r"state\['v'\] must hold b as params does, which it lacks",
     ),
     ((GOOD, GOOD, None, -1), ValueError, "lr must be at least 0, got -1"),
     ((GOOD, GOOD, None, 1, 0.9), TypeError, "betas must be two numbers, got 0.9"),
@@ -165,7 +165,9 @@ def test_kind_errors(f, case):
 
 
 def test_kind_errors_of_sgd():
-    with pytest.raises(ValueError, match="nesterov needs a momentum above 0, got 0"):
+    with pytest.raises(
+        ValueError, match="nesterov must be False where momentum is 0, got True"
+    ):
         optim.sgd(GOOD, GOOD, nesterov=True)
     with pytest.raises(TypeError, match="state must be None or a dict of step, v"):
         optim.sgd(GOOD, GOOD, {"step": 1}, momentum=0.9)

@@ -72,7 +72,7 @@ def test_a_false_mark_is_seen(tmp_path):
         "TABLE = {'a': F.sigmoid}\n"
         "NAMES = ['sigmoid_backward']\n"
         "@pytest.mark.referee('seqlib.gru.gru_cell', by='x, y')\n"
-        "@pytest.mark.referee('seqlib.functional.softmax', by='z')\n"
+        "@pytest.mark.referee('seqlib.metrics.bleu', by='z')\n"
         "@pytest.mark.referee('seqlib.functional.sigmoid', by='z')\n"
         "@pytest.mark.referee(*(f'seqlib.functional.{n}' for n in NAMES), by='z')\n"
         "def test_it():\n    helper()\n    TABLE\n"

@@ -33,14 +33,14 @@ class Mark(NamedTuple):
 
 def marks(folder: Path = ROOT / "tests") -> list[Mark]:
     """Read all marks from the tests' source, in order."""
-    found = []
+    found, package = [], ours()
     for path in sorted(folder.glob("test_*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         near, known = neighbours(tree), literals(tree)
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
                 for functions, by in referees(node, known):
-                    used = reached(node.name, near)
+                    used = reached(node.name, near, package)
                     found.append(Mark(path.name, node.name, functions, by, used))
     return found
 
@@ -105,15 +105,35 @@ def inside(node: ast.AST) -> set[str]:
     return found
 
 
-def reached(start: str, near: dict[str, set[str]]) -> frozenset[str]:
-    """Return all that is used from here, through what else the file defines."""
-    found, waiting = set(), [start]
+def ours() -> dict[str, set[str]]:
+    """Return the like for all of seqlib, where what matters is names alone."""
+    near: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "seqlib").rglob("*.py")):
+        for name, names in neighbours(ast.parse(path.read_text("utf-8"))).items():
+            near.setdefault(name, set()).update(n for n in names if n.isidentifier())
+    return near
+
+
+def reached(
+    start: str, near: dict[str, set[str]], package: dict[str, set[str]]
+) -> frozenset[str]:
+    """Return all that is used from here: in the test's file, and in seqlib from there.
+
+    A test of a module or of a loader uses the functions that these call.
+    """
+    here = spread({start}, near)
+    return frozenset(here | spread(here, package))
+
+
+def spread(start: set[str], near: dict[str, set[str]]) -> set[str]:
+    """Return what these names lead to, and what that leads to."""
+    found: set[str] = set()
+    waiting = list(start)
     while waiting:
-        name = waiting.pop()
-        for more in near.get(name, set()) - found:
-            found.add(more)
-            waiting.append(more)
-    return frozenset(found)
+        new = near.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found
 
 
 def uses(mark: Mark, function: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import one_of, shapes
+from seqlib._params import check_names
 from seqlib.captioner._convnet import (
     check_size,
     depth,
@@ -17,7 +18,6 @@ from seqlib.seq2seq._checks import (
     Params,
     check_dot,
     check_form,
-    check_names,
     decoder_axes,
     is_dict,
     real_ids,

@@ -63,7 +63,7 @@ def tiny_shakespeare(folder: str | os.PathLike[str] | None = None) -> str:
 
 
 def english_french(folder: str | os.PathLike[str] | None = None) -> list[TextPair]:
-    """Return 167,130 sentences of tatoeba.org in English and French, the short first.
+    """Return pairs of sentences of tatoeba.org in English and French, the short first.
 
     The archive is the one of the book Dive into Deep Learning.
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqlib._check import whole
+from seqlib._check import flag, whole
 
 from ._draw import positive
 from ._ranges import Span, span
@@ -88,8 +88,7 @@ def scenes(
     positive(count, rng)
     ends = span("objects", objects, 1, 2)
     whole("size", size, 24)
-    if not isinstance(varied, bool):
-        raise TypeError(f"varied must be True or False, got {varied!r}")
+    flag("varied", varied)
     images = np.zeros((count, 3, size, size), np.float32)
     boxes = np.zeros((count, ends[1], 4))
     masks = np.zeros((count, ends[1], size, size), bool)

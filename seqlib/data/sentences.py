@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqlib._check import whole
+
 from ._draw import positive
 
 PRAISE = ("good", "great", "clever", "funny")
@@ -71,8 +73,7 @@ def missing_pronouns(
     does not see the deciding name in 2 of 4. `between` further sentences, up to four,
     stand between the gap and either name.
     """
-    if not 0 <= between <= len(FILLERS):
-        raise ValueError(f"between must be 0 to {len(FILLERS)}, got {between}")
+    whole("between", between, 0, len(FILLERS))
     texts = []
     for _ in range(positive(count, rng)):
         answer = ("him", "her")[rng.integers(2)]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_array_api_obj
+from array_api_compat import device, is_array_api_obj
 
-Array = Any
+from seqlib._arrays import Array, array_namespace
+from seqlib._check import in_range, shapes, whole
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 
@@ -86,22 +88,27 @@ def one_hot(ids: Array, size: int, dtype: Any = None) -> Array:
     """Vectors with a 1 at the place that each number names, and 0 elsewhere.
 
     Shapes: ids (...) integers from 0 to size-1, an array or lists; result (..., size),
-    in the library's default float type unless `dtype` says another.
+    in the library's default float type unless `dtype`, one of its own, says another.
+    Errors: size is no whole number above 0, ids are none below it, dtype is no type.
     """
+    whole("size", size, 1)
     ids = ids if is_array_api_obj(ids) else np.asarray(ids)
+    shapes(ids=(ids, "...", "int"))
+    in_range("ids", ids, size)
     xp = array_namespace(ids)
-    if not xp.isdtype(ids.dtype, "integral"):
-        raise TypeError(f"ids must hold integers, got {ids.dtype}")
-    if bool(xp.any((ids < 0) | (ids >= size))):
-        raise ValueError(f"ids must be 0 to {size - 1}, got {_outside(ids, size)}")
+    dtype = xp.asarray(0.0).dtype if dtype is None else dtype
+    if not _is_type(dtype, xp):
+        raise TypeError(f"dtype must be a type of numbers of ids' library, got {dtype}")
     places = xp.arange(size, dtype=ids.dtype, device=device(ids))
-    return xp.astype(ids[..., None] == places, dtype or xp.asarray(0.0).dtype)
+    return xp.astype(ids[..., None] == places, dtype)
 
 
-def _outside(ids: Array, size: int) -> int:
-    xp = array_namespace(ids)
-    low = int(xp.min(ids))
-    return low if low < 0 else int(xp.max(ids))
+def _is_type(dtype: Any, xp: Any) -> bool:
+    """Tell whether this is a type of numbers, or of booleans, of that library."""
+    try:
+        return bool(xp.isdtype(dtype, ("numeric", "bool")))
+    except (TypeError, AttributeError):  # of another library, or no type at all
+        return False
 
 
 def pad(sequences: Sequence[Any], value: float = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -122,17 +129,26 @@ def pad(sequences: Sequence[Any], value: float = 0) -> tuple[np.ndarray, np.ndar
     ValueError
         There is no sequence, one is empty, their vectors differ in size, or `value`
         is a fraction among whole numbers.
+    TypeError
+        sequences, one of them, or value does not hold numbers.
     """
+    if not isinstance(sequences, Iterable):
+        got = type(sequences).__name__
+        raise TypeError(f"sequences must be a list of sequences, got {got}")
+    if not isinstance(value, Real | np.bool_):
+        raise TypeError(f"value must be a number, got {value!r}")
     rows = [np.asarray(row) for row in sequences]
     if not rows:
         raise ValueError("sequences must hold at least one sequence, got none")
     for i, row in enumerate(rows):
+        if row.size and row.dtype.kind not in "biuf":
+            raise TypeError(f"sequences[{i}] must hold numbers, got {row.dtype}")
         if row.ndim == 0 or not len(row):
             raise ValueError(f"sequences[{i}] must hold at least one step, got none")
         if row.shape[1:] != rows[0].shape[1:]:
             raise ValueError(
-                f"sequences[{i}] has steps of shape {row.shape[1:]}, "
-                f"sequences[0] of shape {rows[0].shape[1:]}"
+                f"sequences[{i}] must have steps of shape {rows[0].shape[1:]} as "
+                f"sequences[0] has, got {row.shape[1:]}"
             )
     lengths = np.array([len(row) for row in rows])
     mask = np.arange(lengths.max()) < lengths[:, None]  # (B, T)

@@ -8,6 +8,7 @@ from seqlib._arrays import Array, array_namespace
 from seqlib._check import gradient, one_of, shapes, whole
 from seqlib._complex import Pair, conj_times, exp, times
 from seqlib._linear_scan import add_first, states
+from seqlib._params import check_names, check_state
 
 FORMS = ("recurrence", "convolution", "scan")
 REAL = {"log_decay": "N", "B_re": "N D", "C_re": "O N"}
@@ -52,7 +53,8 @@ def diagonal_ssm(
     """
     n = _check(params, x=(x, "B T D"))
     one_of("form", form, FORMS)
-    _check_state("state", state, x, (n["B"], n["N"]))
+    if state is not None:
+        check_state("state", state, 2, ("x", x), (n["B"], n["N"]))
     full = _full(params)
     u = x @ full["B_re"].T, x @ full["B_im"].T  # (B, T, N)
     first = _zeros(x, (n["B"], n["N"])) if state is None else state
@@ -68,8 +70,8 @@ def diagonal_ssm(
 
 def diagonal_ssm_backward(
     dy: Array | None, dstate: Pair | None, cache: tuple
-) -> tuple[Array, Pair | None, dict[str, Array]]:
-    """Gradients of `diagonal_ssm`: dx, dstate at the first state, grads as params.
+) -> tuple[Array, dict[str, Array], Pair | None]:
+    """Gradients of `diagonal_ssm`: dx, grads as params, dstate at the first state.
 
     The gradient at the states runs backwards through the same recurrence with the
     conjugate of a, λ_t = C* dy_t + a* λ_{t+1}: in a loop if the forward pass was one,
@@ -83,7 +85,7 @@ def diagonal_ssm_backward(
     dy = _zeros(x, shape)[0] if dy is None else dy
     gradient("dy", dy, x, shape)
     dstate = _zeros(x, size) if dstate is None else dstate
-    _check_state("dstate", dstate, x, size)
+    check_state("dstate", dstate, 2, ("x", x), size)
     form, a = "scan" if form == "convolution" else form, _decay(full)
     h = states(a, u, first, form) if h is None else h
     # Time runs backwards: what comes after the last step is the first "state".
@@ -109,7 +111,7 @@ def diagonal_ssm_backward(
     dx = λ[0] @ full["B_re"] + λ[1] @ full["B_im"]
     dx = dx + dy @ params["D"] if "D" in params else dx
     dfirst = None if none else conj_times(a, (λ[0][:, 0, :], λ[1][:, 0, :]))
-    return dx, dfirst, {name: grads[name] for name in params}
+    return dx, {name: grads[name] for name in params}, dfirst
 
 
 def ssm_kernel(params: dict[str, Array], length: int) -> tuple[Array, tuple]:
@@ -140,7 +142,7 @@ def ssm_kernel_backward(dK: Array, cache: tuple) -> dict[str, Array]:
     """
     params, full, powers, flat = cache
     B, C = _pair(full, "B"), _pair(full, "C")
-    xp, (O, N), L = array_namespace(dK), C[0].shape, powers[0].shape[1]
+    xp, (O, N), L = array_namespace(B[0]), C[0].shape, powers[0].shape[1]
     gradient("dK", dK, B[0], (L, O, B[0].shape[1]))
     rows = xp.reshape(dK, (L, -1))
     dCB = [xp.reshape(P @ rows, (N, O, -1)) for P in (powers[0], -powers[1])]
@@ -224,21 +226,7 @@ def _check(params: dict[str, Array], **arrays: tuple) -> dict[str, int]:
         raise TypeError(f"params must be a dict of arrays, got {type(params).__name__}")
     some = any(name in params for name in IMAGINARY)
     axes = REAL | IMAGINARY if some else REAL
-    if missing := sorted(set(axes) - set(params)):
-        raise ValueError(f"params must hold {', '.join(missing)}, which it lacks")
-    if strange := sorted(map(str, set(params) - set(axes) - {"D"})):
-        raise ValueError(f"params must not hold {', '.join(strange)}, unused here")
-    given = {name: (params[name], axis) for name, axis in axes.items()}
-    return shapes(**given, D=(params.get("D"), "O D?"), **arrays)
-
-
-def _check_state(
-    name: str, state: Pair | None, x: Array, size: tuple[int, ...]
-) -> None:
-    if state is None:
-        return
-    if not isinstance(state, tuple) or len(state) != 2:
-        got = f"{len(state)}" if isinstance(state, tuple) else type(state).__name__
-        raise TypeError(f"{name} must be a tuple of 2 arrays, re and im, got {got}")
-    for i, part in enumerate(state):
-        shapes(x=(x, "..."), **{f"{name}[{i}]": (part, " ".join(map(str, size)))})
+    axes = axes | {"D": "O D"}
+    check_names(params, axes, ["D"])
+    given = {name: (params[name], axes[name]) for name in axes if name in params}
+    return shapes(**given, **arrays)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import gradient, shapes
+from seqlib._check import gradient, parts, shapes
 from seqlib._complex import conj_times, exp, expm1, over, plus, times
 
 
@@ -41,9 +41,9 @@ def zero_order_hold_backward(
     the result. Errors: a gradient does not fit.
     """
     A, step, F, B = cache
-    names = ("log_decay", "angle", "B_re", "B_im")
-    for name, d, like in zip(names, dout, (step, step, *B), strict=True):
-        gradient(f"the gradient at {name}", d, step, like.shape)
+    parts("dout", dout, 4)
+    for i, like in enumerate((step, step, *B)):
+        gradient(f"dout[{i}]", dout[i], step, like.shape)
     dν, dθ, *dB = dout
     xp = array_namespace(step)
     a = exp((step * A[0], step * A[1]))

@@ -32,12 +32,13 @@ def from_hf(model: Any) -> Any:
     BertForPreTraining             BERTPreTraining          logits, of words and of next
     BertForSequenceClassification  BERTClassifier           logits
     BertForTokenClassification     BERTTagger               logits
+    MarianMTModel                  Seq2SeqTransformer       logits
+    BartForConditionalGeneration   Seq2SeqTransformer       logits
     =============================  =======================  ===========================
 
-    and the encoder-decoders MarianMTModel and BartForConditionalGeneration. Weights are
-    copied; float type, device, and training or not stay as they are. Of dropout one
-    probability is kept, that of the residual connections, and a head's. Errors: a
-    TypeError for any other model, a ValueError for an option that ours lack.
+    Weights are copied; float type, device, and training or not stay as they are. Of
+    dropout one probability is kept, that of the residual connections, and a head's.
+    Errors: a TypeError for any other model, a ValueError for an option that ours lack.
     """
     name = type(model).__name__
     if name not in WHERE or not type(model).__module__.startswith("transformers."):

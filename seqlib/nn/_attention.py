@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from seqlib._check import number, one_of, shapes, whole
 from seqlib._multi_head import multi_head_attention, multi_head_attention_backward
+from seqlib.nn._by_hand import by_hand, chance
 
 OWN = (
     "in_proj_weight",
@@ -21,51 +20,6 @@ OWN = (
     "bias_k",
     "bias_v",
 )
-
-
-class AttentionByHand(torch.autograd.Function):
-    """`multi_head_attention` for autograd, its `_backward` as the gradient."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        options: dict,
-        names: list[str],
-        query: Tensor,
-        key: Tensor | None,
-        value: Tensor | None,
-        mask: Tensor | None,
-        *weights: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Run `multi_head_attention`; return its result and its weights."""
-        params = dict(zip(names, weights, strict=True))
-        out, p, cache = multi_head_attention(
-            query, key, value, params, mask=mask, return_weights=True, **options
-        )
-        # Tensors given to save_for_backward are watched for edits and freed in time.
-        leaves, ctx.tree = tree_flatten(cache)
-        ctx.leaves = [Tensor if isinstance(a, Tensor) else a for a in leaves]
-        ctx.save_for_backward(*(a.detach() for a in leaves if isinstance(a, Tensor)))
-        ctx.set_materialize_grads(False)
-        ctx.shape = out.shape
-        return out.detach(), p.detach()
-
-    @staticmethod
-    def backward(ctx: Any, dout: Tensor | None, dp: Tensor | None) -> tuple:
-        """Run `multi_head_attention_backward`; gradients in forward's order."""
-        if torch.is_grad_enabled():  # create_graph=True was asked for
-            raise RuntimeError(
-                'the backward pass by hand has no derivative: use backward="autograd"'
-            )
-        saved = iter(ctx.saved_tensors)  # raises if one was changed in place
-        leaves = [next(saved) if a is Tensor else a for a in ctx.leaves]
-        cache = tree_unflatten(leaves, ctx.tree)
-        if dout is None and dp is None:
-            return (None,) * len(ctx.needs_input_grad)
-        dout = dp.new_zeros(ctx.shape) if dout is None and dp is not None else dout
-        back = multi_head_attention_backward(dout, cache, dp)
-        dquery, dkey, dvalue, grads, dmask = back
-        return None, None, dquery, dkey, dvalue, dmask, *grads.values()
 
 
 class MultiheadAttention(torch.nn.MultiheadAttention):
@@ -210,23 +164,23 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
             "num_heads": self.num_heads,
             "key_mask": key_mask,
             "add_zero_attn": self.add_zero_attn,
+            "return_weights": True,
+            **chance(self, self.dropout),
         }
-        if self.training and self.dropout:
-            seed = int(torch.randint(2**62, ()))  # torch.manual_seed decides this one
-            options |= {"dropout": self.dropout, "rng": np.random.default_rng(seed)}
-        if self.backward == "autograd":
-            out, p, _ = multi_head_attention(
-                inputs[0],
-                inputs[1],
-                inputs[2],
-                params,
-                mask=mask,
-                return_weights=True,
-                **options,
-            )
-            return out, p
-        names, weights = list(params), params.values()
-        return AttentionByHand.apply(options, names, *inputs, mask, *weights)
+
+        def forwards(*tensors: Any) -> tuple:
+            *qkv, mask, params = tensors
+            query, key, value = qkv
+            return multi_head_attention(query, key, value, params, mask=mask, **options)
+
+        def backwards(dout: Any, dp: Any, cache: tuple) -> tuple:
+            dout = dp.new_zeros(shape) if dout is None else dout
+            *dqkv, grads, dmask = multi_head_attention_backward(dout, cache, dp)
+            return *dqkv, dmask, grads
+
+        shape = (*inputs[0].shape[:2], self.embed_dim)
+        out, p = by_hand(forwards, backwards, [*inputs, mask], params, self.backward)
+        return out, p
 
     def extra_repr(self) -> str:
         """Show the sizes and which backward pass is used."""

@@ -1,59 +1,18 @@
-"""What RNN, LSTM and GRU share: our backward pass for autograd, and the manners."""
+"""What RNN, LSTM and GRU share: everything but the state's form."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.nn.utils.rnn import pack_padded_sequence as pack
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from seqlib._check import number, one_of, shapes, whole
+from seqlib.nn._by_hand import by_hand, chance
 from seqlib.recurrent import CELLS, recurrent, recurrent_backward
-
-
-class ByHand(torch.autograd.Function):
-    """`recurrent`, or `convlstm`, for autograd, with its `_backward` as gradient."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        functions: tuple[Callable, Callable],
-        options: dict,
-        names: list[str],
-        x: Tensor,
-        *tensors: Tensor,
-    ) -> tuple[Tensor, ...]:
-        """Run the first function; tensors are the state's, then the parameters'."""
-        first, weights = tensors[: -len(names)], tensors[-len(names) :]
-        params = dict(zip(names, weights, strict=True))
-        forward, ctx.by_hand = functions
-        y, last, cache = forward(x=x, state=first, params=params, **options)
-        # Tensors given to save_for_backward are watched for edits and freed in time.
-        leaves, ctx.tree = tree_flatten(cache)
-        ctx.leaves = [Tensor if isinstance(a, Tensor) else a for a in leaves]
-        ctx.save_for_backward(*(a.detach() for a in leaves if isinstance(a, Tensor)))
-        ctx.set_materialize_grads(False)
-        return y.detach(), *last  # detached it is no view, and may be edited
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor | None, *dstate: Tensor | None) -> tuple:
-        """Run the second function; gradients in the order of forward's inputs."""
-        if torch.is_grad_enabled():  # create_graph=True was asked for
-            raise RuntimeError(
-                'the backward pass by hand has no derivative: use backward="autograd"'
-            )
-        saved = iter(ctx.saved_tensors)  # raises if one was changed in place
-        leaves = [next(saved) if a is Tensor else a for a in ctx.leaves]
-        cache = tree_unflatten(leaves, ctx.tree)
-        dx, dfirst, grads = ctx.by_hand(
-            dy, dstate, cache, input_gradient=ctx.needs_input_grad[3]
-        )
-        return None, None, None, dx, *dfirst, *grads.values()
 
 
 def pair_of(hx: Any) -> tuple[Any, Any]:
@@ -63,6 +22,32 @@ def pair_of(hx: Any) -> tuple[Any, Any]:
         got = f"{len(hx)} arrays" if many else type(hx).__name__
         raise TypeError(f"hx must be a tuple (h, c), got {got}")
     return hx[0], hx[1]
+
+
+def over_time(
+    f: Callable,
+    f_backward: Callable,
+    x: Tensor,
+    state: tuple[Tensor, ...],
+    params: dict[str, Tensor],
+    backward: str,
+    **options: Any,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run `recurrent`, or `convlstm`: the outputs and the last state."""
+    wanted = x.requires_grad
+
+    def forwards(x: Tensor, *rest: Any) -> tuple:
+        *first, params = rest
+        y, last, cache = f(x=x, state=tuple(first), params=params, **options)
+        return y, *last, cache
+
+    def backwards(dy: Tensor | None, *rest: Any) -> tuple:
+        *dlast, cache = rest
+        dx, dstate, grads = f_backward(dy, tuple(dlast), cache, input_gradient=wanted)
+        return dx, *dstate, grads
+
+    y, *last = by_hand(forwards, backwards, (x, *state), params, backward)
+    return y, tuple(last)
 
 
 class Recurrent(torch.nn.RNNBase):
@@ -184,20 +169,11 @@ class Recurrent(torch.nn.RNNBase):
             rows = self.num_layers * (1 + self.bidirectional)
             zeros = x.new_zeros(rows, x.shape[0], self.hidden_size)
             state = (zeros,) * CELLS[self.kind].states
-        options = {"kind": self.kind, "mask": mask, **self._dropout()}
-        if self.backward == "autograd":
-            y, last, _ = recurrent(x=x, state=state, params=params, **options)
-        else:
-            names = list(params)
-            both, weights = (recurrent, recurrent_backward), params.values()
-            y, *last = ByHand.apply(both, options, names, x, *state, *weights)
-        return y, tuple(last)
-
-    def _dropout(self) -> dict[str, Any]:
-        if not (self.training and self.dropout and self.num_layers > 1):
-            return {}
-        seed = int(torch.randint(2**62, ()))  # torch.manual_seed decides this one too
-        return {"dropout": self.dropout, "rng": np.random.default_rng(seed)}
+        p = self.dropout if self.num_layers > 1 else 0.0
+        options = {"kind": self.kind, "mask": mask, **chance(self, p)}
+        return over_time(
+            recurrent, recurrent_backward, x, state, params, self.backward, **options
+        )
 
     def extra_repr(self) -> str:
         """Show which backward pass is used beside torch's own line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from seqlib._check import number, one_of, whole
 from seqlib._multi_head import check_heads
-from seqlib.nn._pair import draw, dropping, hold, real, run
+from seqlib.nn._by_hand import by_hand, chance
+from seqlib.nn._holder import draw, hold, real
 from seqlib.nn._parameters import parameters_of
 from seqlib.transformer import (
     bert,
@@ -112,10 +114,17 @@ class BERT(torch.nn.Module):
             "token_type_ids": token_type_ids,
             "activation": self.config.activation,
             "eps": self.config.eps,
-            **dropping(self, self.config.dropout),
+            **chance(self, self.config.dropout),
         }
+
+        def forwards(params: dict[str, Tensor]) -> tuple:
+            return bert(params=params, **options)
+
+        def backwards(*douts_and_cache: Any) -> tuple:
+            return (bert_backward(*douts_and_cache),)
+
         params = parameters_of(self)
-        hidden, pooled = run((bert, bert_backward), self.backward, params, **options)
+        hidden, pooled = by_hand(forwards, backwards, (), params, self.backward)
         return hidden, pooled
 
     def extra_repr(self) -> str:
@@ -145,10 +154,9 @@ class _OnBERT(torch.nn.Module):
 
     def _classify(self, name: str, x: Tensor, p: float = 0.0) -> Tensor:
         params = parameters_of(self.get_submodule(name))
-        both = classification_head, classification_head_backward
-        dropout = dropping(self, p)
-        (out,) = run(both, self.bert.backward, params, {"x": x}, **dropout)
-        return out
+        forwards = partial(classification_head, **chance(self, p))
+        both = forwards, classification_head_backward
+        return by_hand(*both, [x], params, self.bert.backward)[0]
 
 
 class BERTMaskedLM(_OnBERT):
@@ -185,10 +193,9 @@ class BERTMaskedLM(_OnBERT):
         c = self.bert.config
         params = parameters_of(self.get_submodule("masked_lm"))
         params["decoder.weight"] = self.bert.get_parameter("word_embeddings.weight")
-        both = masked_lm_head, masked_lm_head_backward
-        options = {"activation": c.activation, "eps": c.eps}
-        (out,) = run(both, self.bert.backward, params, {"x": hidden}, **options)
-        return out
+        forwards = partial(masked_lm_head, activation=c.activation, eps=c.eps)
+        both = forwards, masked_lm_head_backward
+        return by_hand(*both, [hidden], params, self.bert.backward)[0]
 
 
 class BERTPreTraining(BERTMaskedLM):

@@ -1,12 +1,13 @@
-"""The blocks of GPT and BERT, each a step of autograd."""
+"""The blocks of a GPT, each a step of autograd."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
-from seqlib.nn._pair import run
+from seqlib.nn._by_hand import by_hand
 from seqlib.transformer._blocks import encoder_block, encoder_block_backward
 from seqlib.transformer._model import blocks_of
 
@@ -24,9 +25,9 @@ def run_blocks(
     One step for each, so that torch frees what a block kept as soon as its gradient is
     made: one step for all would keep everything to the end.
     """
-    options |= {"num_heads": num_heads, "mask": mask}
+    forwards = partial(encoder_block, num_heads=num_heads, mask=mask, **options)
     for block in blocks_of(params):
-        (x,) = run((encoder_block, _backward), backward, block, {"x": x}, **options)
+        (x,) = by_hand(forwards, _backward, [x], block, backward)
     return x
 
 

@@ -1,8 +1,8 @@
-"""Any pair of array functions as one step of autograd, its gradient made by hand."""
+"""A pair of array functions as one step of autograd, its gradient made by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,21 +14,29 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 def by_hand(
     f: Callable,
     f_backward: Callable,
-    inputs: Sequence[Tensor],
-    params: dict[str, Tensor],
-    masks: Sequence[Tensor | None] = (),
+    tensors: Iterable[Tensor | None],
+    params: Mapping[str, Tensor],
     backward: str = "hand",
-) -> Tensor:
-    """Return the result of f; `f_backward` gives its gradient, unless autograd does.
+) -> tuple[Any, ...]:
+    """Return the results of f; `f_backward` gives their gradient, or autograd does.
 
-    f(*inputs, params, *masks) returns (out, cache), and f_backward(dout, cache) a tuple
-    with the gradients in that order, those of params as a dict.
+    f(*tensors, params) returns (*outs, cache), and f_backward(*douts, cache) the
+    gradients at the tensors, then a dict of those at the parameters; a dout is None
+    where nothing comes back. What else they need they must have in them.
     """
-    if backward == "autograd":
-        return f(*inputs, params, *masks)[0]
-    names, counts = list(params), (len(inputs), len(params))
-    tensors = *inputs, *params.values(), *masks
-    return _Function.apply(f, f_backward, names, counts, *tensors)
+    inputs, names = list(tensors), list(params)
+    if backward == "autograd" or not torch.is_grad_enabled():
+        return tuple(f(*inputs, dict(params))[:-1])
+    n = len(inputs)
+
+    def forwards(*flat: Tensor | None) -> tuple:
+        return f(*flat[:n], dict(zip(names, flat[n:], strict=True)))
+
+    def backwards(*douts_and_cache: Any) -> tuple:
+        *dtensors, grads = f_backward(*douts_and_cache)
+        return *dtensors, *grads.values()
+
+    return _Function.apply(forwards, backwards, *inputs, *params.values())
 
 
 class _Function(torch.autograd.Function):
@@ -36,37 +44,32 @@ class _Function(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        f: Callable,
-        f_backward: Callable,
-        names: list[str],
-        counts: tuple[int, int],
-        *tensors: Tensor | None,
-    ) -> Tensor:
-        """Run f; tensors are those of the inputs, the parameters and the masks."""
-        n = counts[0]
-        weights, masks = tensors[n : n + counts[1]], tensors[n + counts[1] :]
-        params = dict(zip(names, weights, strict=True))
-        out, cache = f(*tensors[:n], params, *masks)
+        ctx: Any, f: Callable, f_backward: Callable, *tensors: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        """Run f, and keep its cache."""
+        *outs, cache = f(*tensors)
         # Tensors given to save_for_backward are watched for edits and freed in time.
         leaves, ctx.tree = tree_flatten(cache)
         ctx.leaves = [Tensor if isinstance(a, Tensor) else a for a in leaves]
         ctx.save_for_backward(*(a.detach() for a in leaves if isinstance(a, Tensor)))
-        ctx.f_backward, ctx.inputs = f_backward, n
-        return out.detach()
+        ctx.set_materialize_grads(False)
+        ctx.f_backward = f_backward
+        # Detached they are no views, and may be edited.
+        return tuple(None if out is None else out.detach() for out in outs)
 
     @staticmethod
-    def backward(ctx: Any, dout: Tensor) -> tuple:
+    def backward(ctx: Any, *douts: Tensor | None) -> tuple:
         """Run f_backward; gradients in the order of forward's inputs."""
         if torch.is_grad_enabled():  # create_graph=True was asked for
             raise RuntimeError(
                 'the backward pass by hand has no derivative: use backward="autograd"'
             )
+        if all(dout is None for dout in douts):
+            return (None,) * len(ctx.needs_input_grad)
         saved = iter(ctx.saved_tensors)  # raises if one was changed in place
         leaves = [next(saved) if a is Tensor else a for a in ctx.leaves]
-        back = ctx.f_backward(dout, tree_unflatten(leaves, ctx.tree))
-        dinputs, (grads, *dmasks) = back[: ctx.inputs], back[ctx.inputs :]
-        return None, None, None, None, *dinputs, *grads.values(), *dmasks
+        back = ctx.f_backward(*douts, tree_unflatten(leaves, ctx.tree))
+        return None, None, *back
 
 
 def chance(module: torch.nn.Module, p: float) -> dict[str, Any]:

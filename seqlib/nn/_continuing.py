@@ -11,7 +11,7 @@ from torch import Tensor
 from seqlib._check import shapes
 from seqlib.decode import beam_search, greedy, sample
 from seqlib.functional import linear, log_softmax
-from seqlib.nn._pair import real
+from seqlib.nn._holder import real
 from seqlib.nn._parameters import parameters_of
 from seqlib.transformer import gpt, gpt_step, positions_from
 from seqlib.transformer._gpt import output_name

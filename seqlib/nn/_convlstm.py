@@ -10,7 +10,7 @@ from torch import Tensor
 from seqlib._check import one_of, shapes, whole
 from seqlib._params import names_of
 from seqlib.convlstm import convlstm, convlstm_backward
-from seqlib.nn._base import ByHand, pair_of
+from seqlib.nn._base import over_time, pair_of
 
 
 class ConvLSTM(torch.nn.Module):
@@ -89,13 +89,8 @@ class ConvLSTM(torch.nn.Module):
         """
         first = self._first(input, hx, mask)
         params = {name: getattr(self, name) for name in self.names}
-        if self.backward == "autograd":
-            y, last, _ = convlstm(input, first, params, mask)
-        else:
-            both, weights = (convlstm, convlstm_backward), params.values()
-            options = {"mask": mask}
-            y, *last = ByHand.apply(both, options, self.names, input, *first, *weights)
-        return y, tuple(last)
+        both = convlstm, convlstm_backward
+        return over_time(*both, input, first, params, self.backward, mask=mask)
 
     def _first(self, input: Any, hx: Any, mask: Any) -> tuple[Tensor, Tensor]:
         """Check the input, and return the first state."""

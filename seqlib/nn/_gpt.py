@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from seqlib._activations import ACTIVATIONS
 from seqlib._check import number, one_of, whole
 from seqlib._multi_head import check_heads
 from seqlib.nn._blocks import run_blocks
+from seqlib.nn._by_hand import by_hand, chance
 from seqlib.nn._continuing import SEARCHES, continuing
-from seqlib.nn._pair import draw, dropping, hold, real, run
+from seqlib.nn._holder import draw, hold, real
 from seqlib.nn._parameters import parameters_of
 from seqlib.transformer import _gpt, gpt_shapes
-from seqlib.transformer._checks import ACTIVATIONS
 from seqlib.transformer._model import deviation
 
 SIZES = {  # num_layers, num_heads, d_model
@@ -144,17 +146,22 @@ class GPT(torch.nn.Module):
         key_mask = real("attention_mask", attention_mask, ids)
         params = parameters_of(self)
         _gpt.check_gpt(ids, params, c.num_heads, key_mask, position_ids)
-        dropout = dropping(self, c.dropout)
+        dropout = chance(self, c.dropout)
+
+        def embed(params: dict[str, Tensor]) -> tuple:
+            return _gpt.embed(ids, params, position_ids, **dropout)
+
+        def embed_backward(dx: Tensor, cache: tuple) -> tuple:
+            return (_gpt.embed_backward(dx, cache),)
+
         own = {name: params[name] for name in ("wte.weight", "wpe.weight")}
-        first = {"ids": ids, "positions": position_ids, **dropout}
-        (x,) = run((_gpt.embed, _gpt.embed_backward), mode, own, **first)
+        (x,) = by_hand(embed, embed_backward, (), own, mode)
         mask = _gpt.look_back(x, key_mask)
         options = {"norm_first": True, "activation": c.activation, "eps": c.eps}
         x = run_blocks(x, params, mode, c.num_heads, mask, **options, **dropout)
         own = _gpt.of_output(params, head)
-        last = {"head": head, "eps": c.eps}
-        (out,) = run((_gpt.predict, _gpt.predict_backward), mode, own, {"x": x}, **last)
-        return out
+        predict = partial(_gpt.predict, head=head, eps=c.eps)
+        return by_hand(predict, _gpt.predict_backward, [x], own, mode)[0]
 
     @torch.no_grad()
     def generate(

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqlib._check import one_of, whole
+from seqlib._check import flag, one_of, whole
 from seqlib.decode import beam_search, greedy
-from seqlib.nn._base import ByHand
+from seqlib.nn._by_hand import by_hand
 from seqlib.nn._parameters import parameters_of
 from seqlib.seq2seq import (
     DecoderState,
@@ -64,24 +64,26 @@ class EncoderDecoder(torch.nn.Module):
         self, source: Tensor, tgt: Tensor, need_weights: bool, masks: dict[str, Any]
     ) -> Any:
         """Return the logits, or logits and weights, with the gradient asked for."""
-        if not isinstance(need_weights, bool):
-            raise TypeError(f"need_weights must be True or False, got {need_weights!r}")
+        flag("need_weights", need_weights)
         if need_weights and self.form.context != "attention":
             raise ValueError(
                 f"need_weights must be False where context is {self.form.context!r}, "
                 f"which has none, got True"
             )
-        params = parameters_of(self)
         options = {**self.form._asdict(), **masks, "return_weights": need_weights}
         forward, backward, _ = self.functions
-        if self.backward == "autograd":
-            out = forward(source, tgt, params, **options)[:-1]
-        else:
-            names, weights = list(params), params.values()
-            both = (_forward(forward), _backward(backward))
-            options |= {"tgt": tgt}
-            out = ByHand.apply(both, options, names, source, *weights)
-        return tuple(out) if need_weights else out[0]
+
+        def forwards(source: Tensor, params: dict[str, Tensor]) -> tuple:
+            return forward(source, tgt, params, **options)
+
+        def backwards(dlogits: Tensor | None, *rest: Any) -> tuple:
+            *dweights, cache = rest
+            back = backward(dlogits, cache, *dweights)
+            return back if isinstance(back, tuple) else (None, back)
+
+        params = parameters_of(self)
+        out = by_hand(forwards, backwards, [source], params, self.backward)
+        return out if need_weights else out[0]
 
     def start(
         self, source: Tensor, sos: int, **masks: Tensor | None
@@ -210,24 +212,3 @@ class Seq2Seq(EncoderDecoder):
         """
         search = src, sos, eos, max_len, width, length_penalty
         return self._search(*search, src_mask=src_mask)
-
-
-def _forward(function: Callable) -> Callable:
-    """Give a model's function the form that `ByHand` knows."""
-
-    def run(x: Tensor, state: tuple, params: dict, tgt: Tensor, **options: Any) -> Any:
-        logits, *weights, cache = function(x, tgt, params, **options)
-        return logits, tuple(weights), cache
-
-    return run
-
-
-def _backward(function: Callable) -> Callable:
-    """Give a model's backward pass the form that `ByHand` knows."""
-
-    def run(dy: Any, dlast: tuple, cache: tuple, input_gradient: bool) -> Any:
-        back = function(dy, cache, *dlast)
-        dx, grads = back if isinstance(back, tuple) else (None, back)
-        return dx, (), grads
-
-    return run

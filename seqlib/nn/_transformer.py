@@ -257,4 +257,5 @@ def _norm(stack: Any, x: Tensor) -> Tensor:
         dx, dweight, dbias = layer_norm_backward(dout, cache)
         return dx, {"weight": dweight, "bias": dbias}
 
-    return by_hand(forwards, backwards, [x], {"weight": norm.weight, "bias": bias})
+    params = {"weight": norm.weight, "bias": bias}
+    return by_hand(forwards, backwards, [x], params)[0]

@@ -266,12 +266,15 @@ def run(
     params, n = parameters_of(layer), len(inputs)
 
     def forwards(*tensors: Any) -> tuple:
+        *given, params = tensors
         heads = layer.self_attn.num_heads
-        return f(*tensors[: n + 1], heads, *tensors[n + 1 :], **options)
+        return f(*given[:n], params, heads, *given[n:], **options)
 
     def backwards(dout: Tensor, cache: tuple) -> tuple:
         back = f_backward(dout, cache)  # of masks, but not of key_masks
-        return *back[: n + 1], *(d for dmask in back[n + 1 :] for d in (dmask, None))
+        dmasks = (d for dmask in back[n + 1 :] for d in (dmask, None))
+        return *back[:n], *dmasks, back[n]
 
-    out = by_hand(forwards, backwards, inputs, params, masks, layer.backward)
+    tensors = [*inputs, *masks]
+    (out,) = by_hand(forwards, backwards, tensors, params, layer.backward)
     return out.transpose(0, 1) if turned else out if batched else out[0]

@@ -167,7 +167,7 @@ class Seq2SeqTransformer(torch.nn.Module):
             return (seq2seq_transformer_backward(dout, cache),)
 
         params = parameters_of(self)
-        return by_hand(forwards, backwards, (), params, backward=self.backward)
+        return by_hand(forwards, backwards, (), params, self.backward)[0]
 
     @torch.no_grad()
     def start(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from seqlib._arrays import Array, array_namespace
-from seqlib._check import in_range, one_of, shapes
+from seqlib._check import flag, in_range, one_of, shapes
 from seqlib._params import names_of
 from seqlib.recurrent import CELLS
 
@@ -45,8 +44,7 @@ def check_form(form: Form, return_weights: bool = False) -> None:
             f"init must be 'copy' or 'project' where context is 'once', the only way "
             f"from the source, got {form.init!r}"
         )
-    if not isinstance(return_weights, bool):
-        raise TypeError(f"return_weights must be True or False, got {return_weights!r}")
+    flag("return_weights", return_weights)
     if return_weights and form.context != "attention":
         raise ValueError(
             f"context must be 'attention' where return_weights is True, "
@@ -74,14 +72,6 @@ def is_dict(params: Any) -> None:
         raise TypeError(
             f"params must be a dict from names to arrays, got {type(params).__name__}"
         )
-
-
-def check_names(params: Params, wanted: Iterable[str]) -> None:
-    """Raise a ValueError where a name is lacking, or is there and not used."""
-    if missing := sorted(set(wanted) - set(params)):
-        raise ValueError(f"params must hold {', '.join(missing)}, which it lacks")
-    if strange := sorted(map(str, set(params) - set(wanted))):
-        raise ValueError(f"params must not hold {', '.join(strange)}, unused here")
 
 
 def suffixes(params: Params, prefix: str) -> list[list[str]]:

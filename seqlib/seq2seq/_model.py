@@ -6,6 +6,7 @@ from array_api_compat import device
 
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import gradient, shapes, whole
+from seqlib._params import check_names
 from seqlib.functional import embedding, embedding_backward
 from seqlib.recurrent import recurrent, recurrent_backward
 from seqlib.seq2seq._checks import (
@@ -14,7 +15,6 @@ from seqlib.seq2seq._checks import (
     check_copy,
     check_dot,
     check_form,
-    check_names,
     decoder_axes,
     is_dict,
     real_ids,
@@ -183,7 +183,10 @@ def check_gradients(
     gradient("dlogits", dlogits, W, shape)
     if dweights is not None:
         if (context := of_target[0][0].context) != "attention":
-            raise ValueError(f"dweights must be None where context is {context!r}")
+            raise ValueError(
+                f"dweights must be None where context is {context!r}, which has no "
+                f"weights, got {type(dweights).__name__}"
+            )
         gradient("dweights", dweights, W, (*shape[:2], *places))
     return dlogits
 

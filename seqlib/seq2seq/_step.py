@@ -6,6 +6,7 @@ from array_api_compat import device
 
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import shapes
+from seqlib._params import check_names, check_state
 from seqlib.functional import log_softmax
 from seqlib.recurrent import CELLS
 from seqlib.seq2seq._checks import (
@@ -14,7 +15,6 @@ from seqlib.seq2seq._checks import (
     Stack,
     check_dot,
     check_form,
-    check_names,
     decoder_axes,
     is_dict,
     real_ids,
@@ -71,6 +71,7 @@ def decoder_step(
     axes = _axes(own, form, E, stack.H, M, A)
     n = shapes(
         **{name: (own[name], a) for name, a in axes.items()},
+        **_keys(state, form, stack.H),
         token=(token, f"{state.state[0].shape[0]}", "int"),
     )
     token = real_ids("token", token, None, n["V"])
@@ -89,11 +90,8 @@ def _axes(own: Params, form: Form, *sizes: int) -> dict[str, str]:
 
 def _check_state(state: DecoderState, form: Form, stack: Stack, like: Array) -> None:
     """Refuse a state that another form of decoder has left."""
-    count = CELLS[form.kind].states
-    if not isinstance(state.state, tuple) or len(state.state) != count:
-        raise TypeError(
-            f"state.state must be a tuple of {count} where kind is {form.kind!r}"
-        )
+    first, sizes = ("output.weight", like), ("N", stack.L, stack.H)
+    check_state("state.state", state.state, CELLS[form.kind].states, first, sizes)
     wanted: dict[str, tuple] = {
         f"state.state[{i}]": (s, f"N {stack.L} {stack.H}")
         for i, s in enumerate(state.state)
@@ -101,10 +99,18 @@ def _check_state(state: DecoderState, form: Form, stack: Stack, like: Array) -> 
     if form.context == "every":
         wanted["state.vector"] = (state.vector, "N M")
     if form.context == "attention":
-        wanted["state.keys"] = (state.keys, "N S K")
         wanted["state.values"] = (state.values, "N S A")
         wanted["state.mask"] = (state.mask, "N S?", "bool")
     shapes(**{"output.weight": (like, "..."), **wanted})
+
+
+def _keys(state: DecoderState, form: Form, H: int) -> dict[str, tuple]:
+    """Return what the keys must be, beside parameters in which A is their size."""
+    if form.context != "attention":
+        return {}
+    N, S, _ = state.values.shape
+    size = "A" if form.score == "additive" else H
+    return {"state.keys": (state.keys, f"{N} {S} {size}")}
 
 
 def sequence_log_prob(

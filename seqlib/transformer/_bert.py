@@ -18,7 +18,7 @@ from seqlib.functional import (
 )
 from seqlib.positions import learned, learned_backward
 from seqlib.transformer import _model
-from seqlib.transformer._checks import Params
+from seqlib.transformer._checks import Params, check_options
 
 OWN = {
     "word_embeddings.weight": "V E",
@@ -136,7 +136,7 @@ def bert(
     -----
     Positions are 0 to T-1 in every row. Source: Devlin et al. (2019).
     """
-    _model.check_options(activation, eps, dropout, rng)
+    check_options(activation, eps, dropout, rng)
     _check(ids, params, num_heads, key_mask, token_type_ids)
     xp = array_namespace(ids)
     types = xp.zeros_like(ids) if token_type_ids is None else token_type_ids

@@ -9,6 +9,7 @@ from array_api_compat import device
 
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import generator, gradient, in_range, number, one_of, shapes, whole
+from seqlib._params import check_names
 from seqlib.functional import dropout as drop
 from seqlib.functional import (
     dropout_backward,
@@ -19,7 +20,7 @@ from seqlib.functional import (
     linear,
     linear_backward,
 )
-from seqlib.transformer._checks import Params, check_names
+from seqlib.transformer._checks import Params
 
 MASKED_LM = {
     "dense.weight": "E E",

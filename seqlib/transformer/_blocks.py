@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from seqlib._activations import relu, relu_backward
+from seqlib._activations import ACTIVATIONS
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import gradient, shapes
 from seqlib._multi_head import multi_head_attention as attend
@@ -15,16 +15,13 @@ from seqlib._multi_head import multi_head_attention_backward as attend_backward
 from seqlib.functional import dropout as drop
 from seqlib.functional import (
     dropout_backward,
-    gelu,
-    gelu_backward,
     layer_norm,
     layer_norm_backward,
     linear,
     linear_backward,
-    sigmoid,
 )
 from seqlib.masks import check_masks
-from seqlib.transformer._checks import ACTIVATIONS, Options, Params, check_block
+from seqlib.transformer._checks import Options, Params, check_block
 
 
 def encoder_block(
@@ -238,27 +235,18 @@ def _add_backward(
 def _feed(x: Array, params: Params, options: Options) -> tuple[Array, tuple]:
     """Feed-forward: linear2(dropout(f(linear1(x))))."""
     z, of_1 = linear(x, params["linear1.weight"], params.get("linear1.bias"))
-    form = ACTIVATIONS[options.activation]
-    if form == "silu":
-        gate, _ = sigmoid(z)
-        h, of_f = z * gate, (z, gate)
-    else:
-        h, of_f = (relu(z),) * 2 if form is None else gelu(z, form)
+    h, of_f = ACTIVATIONS[options.activation][0](z)
     h, dropped = _drop(h, options)
     y, of_2 = linear(h, params["linear2.weight"], params.get("linear2.bias"))
-    return y, (of_1, of_f, dropped, of_2, form)
+    return y, (of_1, of_f, dropped, of_2, options.activation)
 
 
 def _feed_backward(dout: Array, cache: tuple) -> tuple[Array, Params]:
     """Gradients of `_feed`: dx and those of the parameters."""
-    of_1, of_f, dropped, of_2, form = cache
+    of_1, of_f, dropped, of_2, activation = cache
     dh, dW_2, db_2 = linear_backward(dout, of_2)
     dh = _drop_backward(dh, dropped)
-    if form == "silu":
-        z, gate = of_f
-        dz = dh * gate * (1 + z * (1 - gate))
-    else:
-        dz = relu_backward(dh, of_f) if form is None else gelu_backward(dh, of_f)
+    dz = ACTIVATIONS[activation][1](dh, of_f)
     dx, dW_1, db_1 = linear_backward(dz, of_1)
     names = "linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias"
     return dx, dict(zip(names, (dW_1, db_1, dW_2, db_2), strict=True))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
 
+from seqlib._activations import ACTIVATIONS
 from seqlib._arrays import Array
 from seqlib._check import generator, number, one_of, shapes
 from seqlib._multi_head import check_heads
+from seqlib._params import check_names
 
-# gelu's forms, and what is no gelu
-ACTIVATIONS = {"relu": None, "gelu": "none", "gelu_tanh": "tanh", "silu": "silu"}
 Params = dict[str, Array]
 
 
@@ -38,37 +38,36 @@ def check_block(
     `attentions` are the prefixes of the block's attentions: there is a layer norm for
     each, and one for the feed-forward part.
     """
-    one_of("activation", options.activation, ACTIVATIONS)
-    number("eps", options.eps, 0)
-    number("dropout", options.dropout, 0, 1, below=True)
-    if options.dropout:
-        generator("rng", options.rng)
+    check_options(*options[1:])
     if not isinstance(params, dict):
         raise TypeError(
             f"params must be a dict from torch's names to arrays, "
             f"got {type(params).__name__}"
         )
-    names = list(_axes(attentions, 1))
+    names = list(block_axes(attentions, 1))
     check_names(params, names, [n for n in names if n.endswith("bias")])
     first = params["norm1.weight"]
     E = shapes(**{"norm1.weight": (first, "E")})["E"]
     check_heads(num_heads, E)
-    axes = _axes(attentions, E)
+    axes = block_axes(attentions, E)
     arrays = {name: (params[name], a) for name, a in axes.items() if name in params}
     arrays = {"norm1.weight": (first, f"{E}"), **arrays}  # the one to be like
     n = shapes(**arrays, x=(x, f"B T {E}"))
     return n["B"], n["T"], E
 
 
-def check_names(params: Params, names: Iterable[str], optional: Iterable[str]) -> None:
-    """Raise a ValueError where a name is lacking that must be there, or is strange."""
-    if missing := sorted(set(names) - set(optional) - set(params)):
-        raise ValueError(f"params must hold {', '.join(missing)}, which it lacks")
-    if strange := sorted(map(str, set(params) - set(names))):
-        raise ValueError(f"params must not hold {', '.join(strange)}, unused here")
+def check_options(
+    activation: str, eps: float, dropout: float, rng: np.random.Generator | None
+) -> None:
+    """Check what all parts of a model have in common."""
+    one_of("activation", activation, ACTIVATIONS)
+    number("eps", eps, 0)
+    number("dropout", dropout, 0, 1, below=True)
+    if dropout:
+        generator("rng", rng)
 
 
-def _axes(attentions: Collection[str], E: int) -> dict[str, str]:
+def block_axes(attentions: Collection[str], E: int) -> dict[str, str]:
     """Return the axes of every parameter, under torch's names."""
     axes = {}
     for name in attentions:

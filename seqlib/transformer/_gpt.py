@@ -19,7 +19,7 @@ from seqlib.functional import (
 from seqlib.masks import causal_mask
 from seqlib.positions import learned, learned_backward
 from seqlib.transformer import _model
-from seqlib.transformer._checks import Params
+from seqlib.transformer._checks import Params, check_options
 
 OWN = {
     "wte.weight": "V E",
@@ -130,7 +130,7 @@ def gpt(
     -----
     Sources: Radford et al. (2018, 2019); Press & Wolf (2017) for the tied output.
     """
-    _model.check_options(activation, eps, dropout, rng)
+    check_options(activation, eps, dropout, rng)
     check_gpt(ids, params, num_heads, key_mask, positions)
     x, of_first = embed(ids, params, positions, dropout, rng)
     more = {"activation": activation, "eps": eps, "dropout": dropout, "rng": rng}

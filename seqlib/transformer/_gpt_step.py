@@ -13,7 +13,7 @@ from seqlib.functional import embedding, linear
 from seqlib.masks import causal_mask
 from seqlib.transformer import _model
 from seqlib.transformer._blocks import _add, _feed
-from seqlib.transformer._checks import Options, Params
+from seqlib.transformer._checks import Options, Params, check_options
 from seqlib.transformer._gpt import check_gpt, last_norm, output_name
 from seqlib.transformer._kept import Pair, Room, look, room_for
 from seqlib.transformer._names import under
@@ -77,7 +77,7 @@ def gpt_step(
     -----
     Source: Shazeer (2019), section 2.4, for decoding one token at a time.
     """
-    _model.check_options(activation, eps, 0.0, None)
+    check_options(activation, eps, 0.0, None)
     n = check_gpt(ids, params, num_heads, key_mask, positions)
     length = 0 if past is None else _check_past(past, params, num_heads, n)
     if is_torch_array(ids):
@@ -97,10 +97,10 @@ def gpt_step(
     if past is not None:
         kept = list(zip(past["keys"], past["values"], strict=True))
     room = room_for(T, x, num_heads, kept, past)
+    attend = partial(look, mask=mask, num_heads=num_heads, new=True)
     for block, kv in zip(blocks, room.shown(), strict=True):
-        of_look = {"own": under("self_attn.", block), "num_heads": num_heads}
-        attend = partial(look, kv=kv, mask=mask, new=True, **of_look)
-        x, _ = _add(x, attend, "norm1", block, options)
+        find = partial(attend, kv=kv, own=under("self_attn.", block))
+        x, _ = _add(x, find, "norm1", block, options)
         feed = partial(_feed, params=block, options=options)
         x, _ = _add(x, feed, "norm2", block, options)
     x, _ = last_norm(x, params, eps)

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 import numpy as np
 
 from seqlib._arrays import Array
-from seqlib._check import generator, number, one_of, shapes, whole
+from seqlib._check import generator, shapes, whole
 from seqlib._multi_head import check_heads
+from seqlib._params import check_names
 from seqlib.transformer._blocks import encoder_block, encoder_block_backward
-from seqlib.transformer._checks import ACTIVATIONS, Params, check_names
+from seqlib.transformer._checks import Params
 
 Shapes = dict[str, tuple[int, ...]]
 BLOCK = {  # of the parameters of one block, with the names of torch.nn's layer
@@ -72,17 +73,6 @@ def check_sizes(**sizes: int) -> None:
     """Raise unless all of them are whole numbers above 0."""
     for name, size in sizes.items():
         whole(name, size, 1)
-
-
-def check_options(
-    activation: str, eps: float, dropout: float, rng: np.random.Generator | None
-) -> None:
-    """Check what all blocks have in common."""
-    one_of("activation", activation, ACTIVATIONS)
-    number("eps", eps, 0)
-    number("dropout", dropout, 0, 1, below=True)
-    if dropout:
-        generator("rng", rng)
 
 
 def check_params(

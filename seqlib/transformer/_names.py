@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 from seqlib._check import shapes
-from seqlib.transformer._checks import Params, _axes, check_names
+from seqlib._params import check_names
+from seqlib.transformer._checks import Params, block_axes
 
 ATTENTIONS = {
     "encoder": ("self_attn",),
@@ -66,7 +67,7 @@ def check_stack(
     axes = {f"{prefix}norm.weight": "E", f"{prefix}norm.bias": "E"}
     optional = set() if f"{prefix}norm.bias" in mine else {f"{prefix}norm.weight"}
     for i in numbers:
-        own = _axes(ATTENTIONS[kind], 0)
+        own = block_axes(ATTENTIONS[kind], 0)
         axes |= prefixed(f"{prefix}layers.{i}.", own)
     optional |= {name for name in axes if name.endswith("bias")}
     check_names(mine, axes, optional)
@@ -75,7 +76,7 @@ def check_stack(
     E = shapes(**{name: (first, "E" if E is None else f"{E}")}).get("E", E) or 0
     axes = {f"{prefix}norm.weight": f"{E}", f"{prefix}norm.bias": f"{E}"}
     for i in numbers:
-        own = _axes(ATTENTIONS[kind], E)
+        own = block_axes(ATTENTIONS[kind], E)
         own = {k: a.replace("F", f"F{i}") for k, a in own.items()}  # each its own size
         axes |= prefixed(f"{prefix}layers.{i}.", own)
     arrays = {k: (mine[k], a) for k, a in axes.items() if k in mine}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from seqlib._arrays import Array
-from seqlib._check import generator, in_range, number, one_of, shapes
+from seqlib._check import in_range, one_of, shapes
 from seqlib._multi_head import check_heads
+from seqlib._params import check_names
 from seqlib.positions import LAYOUTS
-from seqlib.transformer._checks import ACTIVATIONS, Options, Params
+from seqlib.transformer._checks import Options, Params, check_options
 from seqlib.transformer._names import check_params, check_stack
 
 TOKENS = "embed_tokens.weight"
@@ -16,7 +17,7 @@ FIRST = "encoder.layers.0.norm1.weight"  # the one to be like
 
 def check_model(params: Params, num_heads: int, options: Options, layout: str) -> None:
     """Check the options and all parameters of the model."""
-    check_options(options)
+    check_options(*options[1:])
     one_of("layout", layout, LAYOUTS)
     check_params(params)
     blocks = [f"{side}.{part}." for side in SIDES for part in ("layers", "norm")]
@@ -37,21 +38,9 @@ def check_model(params: Params, num_heads: int, options: Options, layout: str) -
         if f"{side}.embed_positions.weight" not in params and E % 2:
             raise ValueError(f"E must be even for sinusoids, got {E}")
     axes |= {"lm_head.weight": f"V {E}", "final_logits_bias": "V"}
-    if missing := sorted(needed - around):
-        raise ValueError(f"params must hold {', '.join(missing)}, which it lacks")
-    if strange := sorted(around - set(axes)):
-        raise ValueError(f"params must not hold {', '.join(strange)}, unused here")
+    check_names({k: params[k] for k in around}, axes, set(axes) - needed)
     arrays = {k: (params[k], a) for k, a in axes.items() if k in params}
     shapes(**{FIRST: (params[FIRST], f"{E}"), **arrays})
-
-
-def check_options(options: Options) -> None:
-    """Check what all parts of the model have in common."""
-    one_of("activation", options.activation, ACTIVATIONS)
-    number("eps", options.eps, 0)
-    number("dropout", options.dropout, 0, 1, below=True)
-    if options.dropout:
-        generator("rng", options.rng)
 
 
 def check_ids(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from array_api_compat import is_torch_array
@@ -99,12 +100,12 @@ def seq2seq_transformer_step(
     memories = [layer[2:] for layer in kept]
     targets = [layer[:2] if t else None for layer in kept]
     room = room_for(1, x, num_heads, targets, state)
+    find = partial(look, num_heads=num_heads)
     for own, target, memory in zip(layers_of, room.shown(), memories, strict=True):
         mine, across = (under(f"{n}.", own) for n in ATTENTIONS["decoder"])
-        heads = {"num_heads": num_heads}
-        parts = (
-            partial(look, kv=target, mask=None, own=mine, new=True, **heads),
-            partial(look, kv=memory, mask=mask, own=across, new=False, **heads),
+        parts: tuple[Callable, ...] = (
+            partial(find, kv=target, mask=None, own=mine, new=True),
+            partial(find, kv=memory, mask=mask, own=across, new=False),
             partial(_feed, params=own, options=options),
         )
         for i, part in enumerate(parts, 1):

@@ -36,7 +36,6 @@ import seqlib
 OPTIONAL = {"torch", "matplotlib", "IPython", "ipywidgets", "sacrebleu", "sklearn"}
 
 ELSEWHERE = {
-    "seqlib.data.*": "texts and vocabularies: tests/test_data.py",
     "seqlib.draw.*": "diagrams: no arrays",
     "seqlib.explore.*": "figures: tests/test_explore.py",
     "seqlib.grading.*": "takes anything from students: tests/test_grading.py",

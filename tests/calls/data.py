@@ -28,7 +28,7 @@ CALLS = {
     data.named_entities: {"count": 3, "rng": rng()},
     data.nesting: {"text": "f(a[0]);"},
     data.next_sentences: {"count": 3, "rng": rng()},
-    data.one_hot: {"ids": np.array([[0, 2], [1, 1]]), "size": 3, "dtype": np.float64},
+    data.one_hot: {"ids": np.array([[0, 4, 2], [1, 1, 3]]), "size": 5},
     data.oracle: {"pair": data.GOING_HOME},
     data.pad: {"sequences": [[1, 2, 3], [4]], "value": 9},
     data.python_source: {"name": "heapq"},
@@ -43,3 +43,22 @@ CALLS = {
     data.turned: {"pair": data.ATE_AN_APPLE},
     data.two_fact_questions: {"count": 3, "rng": rng(), "sentences": 5},
 }  # fmt: skip
+VARIANTS = {data.one_hot: [{"dtype": np.float32}]}
+WORDS = "any text"
+INSIDE = "what is in a Pair is the corpus's own"
+PAIRS = data.both_ways, data.oracle, data.turned
+EXCEPTIONS = {
+    (data.balanced, "text", "'nonsense'"): WORDS,
+    (data.nesting, "text", "'nonsense'"): WORDS,
+    (data.tokens, "text", "'nonsense'"): WORDS,
+    (data.to_malayalam, "word", "'nonsense'"): WORDS,
+    **{(f, "pair[*", "*"): INSIDE for f in PAIRS},
+    (data.one_hot, "ids", "an axis *"): "numbers in any arrangement",
+    (data.one_hot, "ids", "a list|a number|a string"): "lists and numbers will do",
+    (data.pad, "sequences[*", "1.5|True|-1000"): "any numbers",
+    (data.pad, "value", "True|-1000"): "any number",
+}
+ELSEWHERE = {
+    f"seqlib.data.{name}": "needs a network: tests/test_data.py"
+    for name in ("english_french", "tiny_shakespeare")
+}

@@ -39,3 +39,13 @@ CALLS = {
         "rng": np.random.default_rng(0),
     },
 }
+VARIANTS = {
+    ours.diagonal_ssm: [
+        {"params": {k: a for k, a in PARAMS.items() if k != "D"}},
+        {"form": "convolution"},
+    ],
+}
+EXCEPTIONS = {
+    (f, "params", "without D"): "optional: nothing passes by the state"
+    for f in (ours.diagonal_ssm, ours.ssm_kernel)
+}

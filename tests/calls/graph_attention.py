@@ -17,3 +17,7 @@ CALLS = {
         },
     },
 }
+EXCEPTIONS = {
+    (graph_attention, "adjacency", "an axis less"): "one graph for all of the batch",
+    (graph_attention, "params", "without b"): "the bias is optional",
+}

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from calls.trees import BROADCAST
 from seqlib.linear_attention import (
     feature_map,
     linear_attention,
@@ -31,4 +32,8 @@ CALLS = {
         "v": rng.normal(size=(2, 2)),
         "state": state(),
     },
+}
+EXCEPTIONS = {
+    (feature_map, "x", "an axis *"): "every number by itself",
+    (linear_attention, "key_mask", BROADCAST): "any mask that broadcasts to the keys",
 }

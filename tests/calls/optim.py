@@ -19,3 +19,10 @@ CALLS = {
     optim.clip_by_norm: {"grads": arrays(), "max_norm": 0.5},
     optim.clip_by_value: {"grads": arrays(), "limit": 0.5},
 }
+STATES = {f: f(**call)[1] for f, call in list(CALLS.items())[:3]}
+VARIANTS = {f: [{"state": state}] for f, state in STATES.items()}
+ANY = "gradients of any names and shapes"
+EXCEPTIONS = {
+    (f, "grads*", "an axis *|axis ? longer|axis ? of 1|one more|without *"): ANY
+    for f in (optim.clip_by_norm, optim.clip_by_value)
+}

@@ -18,6 +18,11 @@ _src = np.array([[1, 3, 2], [2, 1, 0]])
 _src_mask = np.array([[True, True, True], [True, True, False]])
 _state, _token = seq2seq_start(_src, 1, _params, **_form, src_mask=_src_mask)
 
+_every = {"kind": "lstm", "context": "every", "init": "learned"}
+_other = init_seq2seq("lstm", 4, 5, 2, 3, 2, True, "every", init="learned", rng=_rng)
+_dot = init_seq2seq("rnn", 4, 5, 2, 3, 1, False, "attention", "dot", "copy", rng=_rng)
+_first = init_seq2seq("gru", 4, 5, 2, 3, 1, True, "first", init="zero", rng=_rng)
+
 CALLS = {
     seq2seq: {
         "src": _src,
@@ -62,4 +67,21 @@ CALLS = {
         "attention_size": 2,
         "rng": np.random.default_rng(1),
     },
+}
+VARIANTS = {
+    seq2seq: [
+        {"return_weights": True},
+        {"params": _dot, "kind": "rnn", "score": "dot", "init": "copy"},
+        {"params": _other, **_every},
+        {"params": _first, "context": "first", "init": "zero"},
+    ],
+}
+DONE = "the encoder's, and what made the first state: they have done their work"
+EXCEPTIONS = {
+    **{
+        (decoder_step, f"params[{part}*", "*"): DONE for part in ("'encoder.", "'init.")
+    },
+    (decoder_step, "params", "without encoder.*|without init.*"): DONE,
+    (seq2seq, "params['encoder.embedding.weight']", "axis 0 longer"): "more words",
+    (decoder_step, "state[4]", "None"): "no mask: all of it is real",
 }

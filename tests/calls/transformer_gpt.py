@@ -103,7 +103,6 @@ EXCEPTIONS = {
     **{(f, "x", "an axis *"): ANY for f in (masked_lm_head, classification_head)},
     (gpt, "params", "without lm_head.weight"): "then it is tied",
     (gpt_step, "ids", "axis 1 *"): "any number of new tokens",
-    (gpt_step, "past['key_mask']", "None"): "where all of the past is real",
     (mask_tokens, "special_ids", "empty|one *"): "any number of them",
 }
 GRADIENTS = {gpt: ("params",), bert: ("params",)}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqlib._check import one_of
+from seqlib._check import flag, one_of
 from seqlib.data._draw import positive, span
 
 from . import _english, _german, _hindi, _spanish
@@ -70,6 +70,7 @@ def sentence_pairs(
     """
     one_of("language", language, LANGUAGES)
     positive(count, rng)
+    flag("distinct", distinct)
     span(shortest, longest, 3)
     if longest > LONGEST:
         raise ValueError(f"longest must be at most {LONGEST}, got {longest}")
