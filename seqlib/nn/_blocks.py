@@ -1,7 +1,8 @@
-"""The blocks of GPT and BERT, each a step of autograd."""
+"""The blocks of a GPT, each a step of autograd."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -24,10 +25,7 @@ def run_blocks(
     One step for each, so that torch frees what a block kept as soon as its gradient is
     made: one step for all would keep everything to the end.
     """
-
-    def forwards(x: Tensor, block: dict[str, Tensor]) -> tuple:
-        return encoder_block(x, block, num_heads, mask, **options)
-
+    forwards = partial(encoder_block, num_heads=num_heads, mask=mask, **options)
     for block in blocks_of(params):
         (x,) = by_hand(forwards, _backward, [x], block, backward)
     return x

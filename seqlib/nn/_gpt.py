@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -150,11 +151,8 @@ class GPT(torch.nn.Module):
         def embed(own: dict[str, Tensor]) -> tuple:
             return _gpt.embed(ids, own, position_ids, **dropout)
 
-        def embed_backward(dout: Tensor, cache: tuple) -> tuple:
-            return (_gpt.embed_backward(dout, cache),)
-
-        def predict(x: Tensor, own: dict[str, Tensor]) -> tuple:
-            return _gpt.predict(x, own, head, c.eps)
+        def embed_backward(dx: Tensor, cache: tuple) -> tuple:
+            return (_gpt.embed_backward(dx, cache),)
 
         own = {name: params[name] for name in ("wte.weight", "wpe.weight")}
         (x,) = by_hand(embed, embed_backward, (), own, self.backward)
@@ -163,6 +161,7 @@ class GPT(torch.nn.Module):
         options |= dropout
         x = run_blocks(x, params, self.backward, c.num_heads, mask, **options)
         own = _gpt.of_output(params, head)
+        predict = partial(_gpt.predict, head=head, eps=c.eps)
         return by_hand(predict, _gpt.predict_backward, [x], own, self.backward)[0]
 
     @torch.no_grad()

@@ -15,9 +15,8 @@ from seqlib.transformer import _model
 from seqlib.transformer._blocks import _add, _feed
 from seqlib.transformer._checks import Options, Params, check_options
 from seqlib.transformer._gpt import check_gpt, last_norm, output_name
-from seqlib.transformer._kept import heads_of, look
+from seqlib.transformer._kept import Pair, Room, look, room_for
 from seqlib.transformer._names import under
-from seqlib.transformer._room import Pair, Room, room_for
 
 NAMES = ("keys", "values", "key_mask", "following")
 
@@ -30,13 +29,14 @@ class Past(dict[str, Any]):
 
     def __init__(self, entries: dict[str, Any], room: Room) -> None:
         super().__init__(entries)
-        self.room, self.shown = room, (entries["keys"], entries["values"])
+        self._room, self._shown = room, (entries["keys"], entries["values"])
 
-    def own_room(self) -> Room | None:
-        """Return the buffers, unless keys or values have been replaced by others."""
-        keys, values = self.shown
+    @property
+    def room(self) -> Room | None:
+        """The buffers, unless keys or values have been replaced by others."""
+        keys, values = self._shown
         same = self["keys"] is keys and self["values"] is values
-        return self.room if same else None
+        return self._room if same else None
 
 
 def gpt_step(
@@ -104,11 +104,11 @@ def gpt_step(
     kept: list[Pair | None] = [None] * len(blocks)
     if past is not None:
         kept = list(zip(past["keys"], past["values"], strict=True))
-    own_room = past.own_room() if isinstance(past, Past) else None
-    room = room_for(T, x, num_heads, kept, own_room)
+    room = room_for(T, x, num_heads, kept, past)
+    attend = partial(look, mask=mask, num_heads=num_heads, new=True)
     for block, kv in zip(blocks, room.shown(), strict=True):
-        attend = partial(_look, own=under("self_attn.", block), kv=kv, mask=mask)
-        x, _ = _add(x, attend, "norm1", block, options)
+        find = partial(attend, kv=kv, own=under("self_attn.", block))
+        x, _ = _add(x, find, "norm1", block, options)
         feed = partial(_feed, params=block, options=options)
         x, _ = _add(x, feed, "norm2", block, options)
     x, _ = last_norm(x, params, eps)
@@ -176,11 +176,3 @@ def _extend(
         return new
     before = xp.ones((B, length), **kind) if before is None else before
     return xp.concat([before, new], axis=1)
-
-
-def _look(x: Array, own: Params, kv: Pair, mask: Array | None) -> tuple[Array, None]:
-    """Write keys and values of x at the end of `kv`, and attend to all of them."""
-    (keys, values), T = kv, x.shape[1]
-    q, k, v = heads_of(x, own, keys.shape[1], range(3))
-    keys[:, :, -T:, :], values[:, :, -T:, :] = k, v
-    return look(q, keys, values, mask, own), None

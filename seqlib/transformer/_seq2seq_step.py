@@ -12,9 +12,8 @@ from seqlib._check import in_range, shapes, whole
 from seqlib.functional import log_softmax
 from seqlib.transformer._blocks import _add, _feed
 from seqlib.transformer._checks import Options, Params
-from seqlib.transformer._kept import heads_of, look
+from seqlib.transformer._kept import Room, heads_of, look, room_for
 from seqlib.transformer._names import ATTENTIONS, layers, under
-from seqlib.transformer._room import Pair, Room, room_for
 from seqlib.transformer._seq2seq import (
     embed,
     project,
@@ -97,14 +96,15 @@ def seq2seq_transformer_step(
     layers_of = layers(stack(params, "decoder"))
     x, _ = embed(token[:, None], params, "decoder", form, options, t)  # (N, 1, E)
     mask = None if key_mask is None else key_mask[:, None, None, :]
-    targets = [layer[:2] if t else None for layer in kept]
     memories = [layer[2:] for layer in kept]
-    room = room_for(1, x, num_heads, targets, getattr(state, "room", None))
+    targets = [layer[:2] if t else None for layer in kept]
+    room = room_for(1, x, num_heads, targets, state)
+    find = partial(look, num_heads=num_heads)
     for own, target, memory in zip(layers_of, room.shown(), memories, strict=True):
         mine, across = (under(f"{n}.", own) for n in ATTENTIONS["decoder"])
         parts: tuple[Callable, ...] = (
-            partial(_look, mine, num_heads, target),
-            partial(_look_across, across, num_heads, memory, mask),
+            partial(find, kv=target, mask=None, own=mine, new=True),
+            partial(find, kv=memory, mask=mask, own=across, new=False),
             partial(_feed, params=own, options=options),
         )
         for i, part in enumerate(parts, 1):
@@ -116,22 +116,6 @@ def seq2seq_transformer_step(
     after = State((t + 1, key_mask, tuple((*kv, *memory) for kv, memory in both)))
     after.room = room
     return log_probs, after
-
-
-def _look(own: Params, num_heads: int, kv: Pair, x: Array) -> tuple[Array, None]:
-    """Write keys and values of x at the end of `kv`, and attend to all of them."""
-    q, k, v = heads_of(x, own, num_heads, range(3))
-    keys, values = kv
-    keys[:, :, -1:, :], values[:, :, -1:, :] = k, v
-    return look(q, keys, values, None, own), None
-
-
-def _look_across(
-    own: Params, num_heads: int, memory: Pair, mask: Array | None, x: Array
-) -> tuple[Array, None]:
-    """Attend to what is real of the memory, of which keys and values were kept."""
-    (q,) = heads_of(x, own, num_heads, range(1))
-    return look(q, *memory, mask, own), None
 
 
 def _check_state(
