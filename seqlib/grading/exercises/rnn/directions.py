@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -114,11 +116,11 @@ def _halves(a: Array) -> list[Array]:
     return np.split(a, 2, axis=-1)
 
 
-def _both_summed(*args: Array) -> tuple[Array, ...]:
+def _both_summed(*args: Any) -> tuple[Array, ...]:
     return tuple(np.add(*_halves(a)) for a in both_ways(*args))
 
 
-def _both_exchanged(*args: Array) -> tuple[Array, ...]:
+def _both_exchanged(*args: Any) -> tuple[Array, ...]:
     return tuple(np.concatenate(_halves(a)[::-1], axis=-1) for a in both_ways(*args))
 
 
@@ -170,19 +172,19 @@ BOTH_WAYS = Exercise(
         "only the real words of each row.": _both_whole_rows,
         "The states of the backward network are still in the order in which it read: "
         "turn them round again, so that both halves of y[:, t] belong to word t.": (
-            lambda *args: _both_ways(*args, turned_back=False)
+            partial(_both_ways, turned_back=False)
         ),
         "Both networks read forward: the second must get the words from the last to "
-        "the first.": lambda *args: _both_ways(*args, turned=False, turned_back=False),
+        "the first.": partial(_both_ways, turned=False, turned_back=False),
         "The words were not turned round for the backward network, but its states "
-        "were.": lambda *args: _both_ways(*args, turned=False),
+        "were.": partial(_both_ways, turned=False),
         "Both networks use the forward weights; the backward one has its own.": (
             lambda x, lengths, forward, backward: both_ways(
                 x, lengths, forward, forward
             )
         ),
         "The backward network starts from the forward network's last state; it must "
-        "start from zeros.": lambda *args: _both_ways(*args, handed_over=True),
+        "start from zeros.": partial(_both_ways, handed_over=True),
         "The halves are exchanged: forward first, then backward.": _both_exchanged,
         "The two halves stand side by side, 2H numbers for each word; here they are "
         "added.": _both_summed,

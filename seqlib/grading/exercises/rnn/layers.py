@@ -32,14 +32,14 @@ def _layer(x: Array, W_ih: Array, W_hh: Array, b: Array) -> Array:
 
 def _deep_cases(rng: Rng) -> Iterator[Case]:
     def case(
-        aspect: str, L: int, B: int, T: int, D: int, H: int, note: str = ""
+        aspect: str, L: int, B: int, T: int, D: int, H: int, *, note: str = ""
     ) -> Case:
         layers = [weights(rng, H if layer else D, H) for layer in range(L)]
         parameters = tuple(map(list, zip(*layers, strict=True)))
         return Case(aspect, (rng.normal(size=(B, T, D)), *parameters), note)
 
     _, B, T, H = sizes(rng, 2, 2, 3, 2)
-    yield case("values", 3, B, T, H, H, "as many inputs as units")
+    yield case("values", 3, B, T, H, H, note="as many inputs as units")
     yield case("values", 2, *sizes(rng, 3, 3, 3, 2))
     yield case("one layer", 1, *sizes(rng, 2, 3, 2, 2))
     yield case("sizes of 1", 3, 1, 1, 2, 3)

@@ -169,14 +169,14 @@ def _by_units(
 
 
 def _mend_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, T: int, D: int, H: int, note: str = "") -> Case:
+    def case(aspect: str, T: int, D: int, H: int, *, note: str = "") -> Case:
         args = rng.normal(size=(T, D)), states(rng, H), *weights(rng, D, H)
         return Case(aspect, args, note)
 
     yield case("values", *sizes(rng, 3, 2, 3))
     yield case("values", *sizes(rng, 4, 3, 2))
-    yield case("one unit", 4, 2, 1, "one unit")
-    yield case("one step", 1, 2, 4, "one step")
+    yield case("one unit", 4, 2, 1, note="one unit")
+    yield case("one step", 1, 2, 4, note="one step")
 
 
 def _mend_never_carried(x: Array, h0: Array, W: Array, U: Array, b: Array) -> Array:

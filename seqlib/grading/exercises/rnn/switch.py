@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -98,35 +99,33 @@ SWITCH = Exercise(
     cases=_switch_cases,
     mistakes={
         "The unit forgets at once: without a weight for the old state, h knows only "
-        "the word that has just come.": lambda *args: _weights(*args, keep=0.0),
+        "the word that has just come.": partial(_weights, keep=0.0),
         "With weight 1 for the old state the light fades: tanh(h) is a little less "
         "than h, at every step. The weight must be larger.": (
-            lambda *args: _weights(*args, to_on=4.0, to_off=-4.0, keep=1.0)
+            partial(_weights, to_on=4.0, to_off=-4.0, keep=1.0)
         ),
         "The weight of the old state is above 1, but not enough: the state settles "
         "where h = tanh(w h), and that must be above 0.9.": (
-            lambda *args: _weights(*args, to_on=4.0, to_off=-4.0, keep=1.2)
+            partial(_weights, to_on=4.0, to_off=-4.0, keep=1.2)
         ),
         "The light never goes out: the weight of `off` must be negative, and stronger "
-        "than the weight of the old state.": (
-            lambda *args: _weights(*args, to_off=-5.0)
-        ),
+        "than the weight of the old state.": partial(_weights, to_off=-5.0),
         "The light goes on once and then never again: when it is off, h is near -1, "
         "and the weight of `on` must be stronger than the weight of the old state.": (
-            lambda *args: _weights(*args, to_on=5.0)
+            partial(_weights, to_on=5.0)
         ),
         "`on` and `off` are exchanged.": lambda on, off, V: switch(off, on, V),
         "The light is on before `on` has come: with a positive bias it needs no word "
-        "to begin.": lambda *args: _weights(*args, bias=5.0),
+        "to begin.": partial(_weights, bias=5.0),
         "The last two numbers are exchanged: the weight of the old state comes first, "
         "then the bias.": _switch_exchanged,
         "A negative weight for the old state turns the light over at every step.": (
-            lambda *args: _weights(*args, keep=-10.0)
+            partial(_weights, keep=-10.0)
         ),
     },
     also_right=(
-        lambda *args: _weights(*args, to_on=6.0, to_off=-6.0, keep=3.0),
-        lambda *args: _weights(*args, to_on=40.0, to_off=-30.0, bias=-5.0),
+        partial(_weights, to_on=6.0, to_off=-6.0, keep=3.0),
+        partial(_weights, to_on=40.0, to_off=-30.0, bias=-5.0),
         lambda *args: (100 * switch(*args)).tolist(),
     ),
 )
