@@ -40,6 +40,8 @@ HOUSE = [
     "chapters/05-rnn.ipynb",
     "chapters/06-bptt.ipynb",
     "appendices/data.ipynb",
+    "exercises/05-rnn.ipynb",
+    "exercises/solutions/05-rnn.ipynb",
     "exercises/06-bptt.ipynb",
     "exercises/solutions/06-bptt.ipynb",
     "seqlib/functional.py",
@@ -209,7 +211,7 @@ def test_every_push_is_tested_on_every_python():
     assert "push" in workflow[True]
     assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
     assert {"run": ".ci/run"} in job["steps"]
-    assert workflow["jobs"]["publish"]["needs"] == "test"
+    assert workflow["jobs"]["publish"]["needs"] == ["test", "oldest"]
 
 
 # --- what must not be in any file ----------------------------------------------------
