@@ -44,6 +44,9 @@ OTHERS = {
 TESTS = {  # where they are not in test_<module>.py
     "_gates": ["test_lstm.py", "test_gru.py"],
     "_hypotheses": ["test_decode.py"],
+    "_activations": ["test_functional.py", "test_fused.py", "test_transformer.py"],
+    "_complex": ["test_diagonal_ssm.py"],
+    "_linear_scan": ["test_diagonal_ssm.py"],
     "_layers": ["test_mlp.py", "test_narx.py", "test_scanning.py"],
     "_multi_head": ["test_attention.py"],
     "_scan": ["test_recurrent.py"],
