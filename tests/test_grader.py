@@ -21,11 +21,12 @@ import pytest
 from hypothesis import strategies as st
 
 from seqlib.grading import wire
-from seqlib.grading.batch import BatchError, find_submissions
+from seqlib.grading.bubblewrap import can_contain
 from seqlib.grading.inside import reading
 from seqlib.grading.library import copy_library
 from seqlib.grading.marking import Marker
-from seqlib.grading.sandbox import Sandbox, can_contain
+from seqlib.grading.sandbox import Sandbox
+from seqlib.grading.submissions import BatchError, find_submissions
 
 ROOT = Path(__file__).parent.parent
 SOLUTION = (ROOT / "exercises/solutions/06-bptt.ipynb").read_bytes()

@@ -16,9 +16,10 @@ import jsonschema
 import pytest
 
 from seqlib.grading import gradescope
-from seqlib.grading.batch import write_bytes
+from seqlib.grading.bubblewrap import can_contain
 from seqlib.grading.export import export
 from seqlib.grading.feedback import feedback, one
+from seqlib.grading.files import write_bytes
 from seqlib.grading.results import (
     Person,
     ReportError,
@@ -26,7 +27,6 @@ from seqlib.grading.results import (
     read_names,
     read_results,
 )
-from seqlib.grading.sandbox import can_contain
 from seqlib.grading.summary import summary
 
 ROOT = Path(__file__).parent.parent

@@ -11,9 +11,7 @@ import hashlib
 import itertools
 import json
 import os
-import re
 import secrets
-import stat
 import tempfile
 import threading
 from collections import Counter
@@ -28,27 +26,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import seqlib
-from seqlib.grading.inside.reading import LARGEST
+from seqlib.grading.files import file_name, write
 from seqlib.grading.marking import LOST, Marker
-from seqlib.grading.sandbox import clean
+from seqlib.grading.replies import clean
+from seqlib.grading.submissions import BatchError, Submission, read_submission
 
 SETTINGS = ".settings.json"  # no student has a name with a dot in front
 TRIES = 2  # processes that one submission may bring down
-LONGEST = 200  # bytes of a file's name
 FAULT = "a fault of the grader, not of the notebook"
-ELSEWHERE = "a link to a file elsewhere, and who handed it in may not be its author"
-
-
-class BatchError(Exception):
-    """A batch that cannot be graded as it stands, and why, in a sentence."""
-
-
-class Submission(NamedTuple):
-    """One student's notebook; `reason` says why there is none to grade."""
-
-    name: str
-    path: Path | None
-    reason: str = ""
 
 
 class Job(NamedTuple):
@@ -84,61 +69,6 @@ def version() -> str:
     for path in sorted(root.rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def find_submissions(
-    folder: Path, exercise: int, results: Path | None = None
-) -> list[Submission]:
-    """Return what is handed in: a notebook, or a folder with one, for each student.
-
-    The folder of `results`, if it stands among them, is no student's.
-
-    Raises
-    ------
-    BatchError
-        There is no such folder, or nothing in it, or two students of one name.
-    """
-    if not folder.is_dir():
-        raise BatchError(f"there is no folder {folder}")
-    own = results and results.resolve()
-    entries = [
-        path
-        for path in sorted(folder.iterdir())
-        if not path.name.startswith(".") and path.resolve() != own
-    ]
-    found = [
-        in_folder(path, exercise) if path.is_dir() else Submission(path.stem, path)
-        for path in entries
-        if path.is_dir() or path.suffix == ".ipynb"
-    ]
-    if not found:
-        raise BatchError(
-            f"{folder} holds no submissions: a notebook, or a folder with a notebook, "
-            "for each student"
-        )
-    names = [submission.name.casefold() for submission in found]
-    if twice := next((n for n in names if names.count(n) > 1), ""):
-        raise BatchError(f"{folder} holds two submissions named {twice}")
-    return found
-
-
-def in_folder(folder: Path, exercise: int) -> Submission:
-    """Return the one notebook of a student's folder, or why there is none to grade."""
-    books = [
-        path
-        for path in sorted(folder.rglob("*.ipynb"))
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not path.is_dir()
-    ]
-    named = [b for b in books if re.match(rf"0?{exercise}(?!\d)", b.name)] or books
-    if len(named) == 1:
-        if not named[0].resolve().is_relative_to(folder.resolve()):
-            return Submission(folder.name, None, f"{named[0].name} is {ELSEWHERE}")
-        return Submission(folder.name, named[0])
-    if not named:
-        return Submission(folder.name, None, "there is no notebook in the folder")
-    listed = ", ".join(book.name for book in named[:4])
-    return Submission(folder.name, None, f"there are {len(named)} notebooks: {listed}")
 
 
 class Batch:
@@ -204,14 +134,6 @@ class Batch:
         write(self.path(result["submission"]), result)
 
 
-def file_name(name: str, suffix: str) -> str:
-    """Return a submission's name as that of a file, cut where it is too long."""
-    data = os.fsencode(name)
-    if len(data) <= LONGEST:
-        return name + suffix
-    return f"{name[: LONGEST // 8]}-{hashlib.sha256(data).hexdigest()[:16]}{suffix}"
-
-
 def _settings(path: Path) -> dict[str, int]:
     """Return what is known of a folder of results, nothing if it is new."""
     try:
@@ -231,40 +153,11 @@ def _settings(path: Path) -> dict[str, int]:
 def job(submission: Submission, terms: Terms) -> Job:
     """Read a submission: what there is to do."""
     try:
-        data = _bytes(submission)
+        data = read_submission(submission)
     except OSError as error:
         data, what = b"", f"it cannot be opened: {error.strerror or error}"
         submission = submission._replace(path=None, reason=what)
     return Job(submission, data, terms.key(data + submission.reason.encode()))
-
-
-def _bytes(submission: Submission) -> bytes:
-    """Return the file's bytes; of a file that is too long just one more than may be."""
-    if submission.path is None:
-        return b""
-    handle = os.open(submission.path, os.O_RDONLY | os.O_NONBLOCK)  # no pipe holds us
-    with open(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(0, "it is no plain file")
-        return file.read(LARGEST + 1)
-
-
-def write(path: Path, value: Any, mode: int = 0o666) -> None:
-    """Write JSON to a new file and put it in the old one's place."""
-    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-    write_bytes(path, text.encode("utf-8", "backslashreplace"), mode)
-
-
-def write_bytes(path: Path, data: bytes, mode: int = 0o666) -> None:
-    """Write a new file and put it in the old one's place: whole or not at all."""
-    new = path.with_name(f".{secrets.token_hex(8)}.new")
-    try:
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as f:
-            f.write(data)
-        os.replace(new, path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
 
 
 _LOCAL = threading.local()

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqlib.grading.batch import file_name, write_bytes
 from seqlib.grading.exercises import CHAPTERS, chapter
+from seqlib.grading.files import file_name, write_bytes
 from seqlib.grading.pages import page
 from seqlib.grading.results import Person, person
 

@@ -20,13 +20,13 @@ from seqlib.grading.batch import (
     Terms,
     end_markers,
     grade_one,
-    in_folder,
     job,
     version,
 )
+from seqlib.grading.bubblewrap import can_contain
 from seqlib.grading.marking import SECONDS
 from seqlib.grading.results import ReportError
-from seqlib.grading.sandbox import can_contain
+from seqlib.grading.submissions import in_folder
 
 SETUP = """#!/usr/bin/env bash
 # Gradescope runs this once, as root, to make the image.

@@ -13,7 +13,8 @@ from seqlib.grading.exercises import chapter
 from seqlib.grading.judge import Fault, Verdict, judge
 from seqlib.grading.outcome import Outcome
 from seqlib.grading.references import References
-from seqlib.grading.sandbox import Notebook, Sandbox, SandboxError, clean
+from seqlib.grading.replies import clean
+from seqlib.grading.sandbox import Notebook, Sandbox, SandboxError
 
 SECONDS = 5.0  # for all calls of one question
 LOST = "it could not be graded"

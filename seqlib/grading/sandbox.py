@@ -1,44 +1,37 @@
-"""A sandbox for students' code, seen from outside.
+"""The conversation with students' code: a sandbox is started, asked, heard and ended.
 
-bubblewrap makes it: no network, a read-only system with nothing in it but Python, the
-packages that the exercise allows and a `seqlib` without the answers; a /tmp of its own,
-and a user who owns nothing. Where bubblewrap does not run there are the limits of the
-process alone, and `contained` says so.
+`seqlib.grading.bubblewrap` says what can be seen in it, and `seqlib.grading.replies`
+reads what it sends. Its user owns nothing. Where bubblewrap does not run there are the
+limits of the process alone, and `contained` says so.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqlib.grading import wire
+from seqlib.grading import bubblewrap, wire
 from seqlib.grading.inside.reading import LARGEST
 from seqlib.grading.library import copy_library
-from seqlib.grading.outcome import NotDataError, Outcome, plain
+from seqlib.grading.outcome import Outcome
+from seqlib.grading.replies import ask_stand_in, read_outcome, read_sentence
 
-HOME = "/grader"
 MEMORY = 2**30  # bytes that a question may have
 PROCESSES = 24
 START = 60.0  # seconds in which a sandbox must be there
 GRACE = 10.0  # seconds beyond the limit in which the sandbox must answer
 READING = 12.0
-WORDS = 2**20  # bytes of a result beside its arrays
-UNREADABLE = "it sent back what cannot be read"
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -173,12 +166,12 @@ class Sandbox:
         while len(outcomes) < len(cases):
             answer = self._answer(until)
             if "ask" in answer:
-                self._ask(_stand_in(given, answer["ask"]))
+                self._ask(ask_stand_in(given, answer["ask"]))
             elif "useless" in answer:
                 self._finish(until)
-                return _sentence(answer["useless"])
+                return read_sentence(answer["useless"])
             else:
-                outcomes.append(_outcome(answer, cases[len(outcomes)]))
+                outcomes.append(read_outcome(answer, cases[len(outcomes)]))
         self._finish(until)
         return outcomes
 
@@ -239,7 +232,7 @@ class Sandbox:
         environment = ENVIRONMENT | {"PYTHONPATH": self._path()}
         command = inner
         if self.contained:
-            command = ["bwrap", *_system(root), *self._binds(), "--", *inner]
+            command = bubblewrap.command(inner, self.library, self.packages)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -261,137 +254,8 @@ class Sandbox:
 
     def _path(self) -> str:
         if self.contained:
-            return f"{HOME}/seqlib:{HOME}/packages"
+            return bubblewrap.PYTHONPATH
         return f"{self.library}:{os.pathsep.join(_site_packages())}"
-
-    def _binds(self) -> list[str]:
-        binds = _folders(HOME, f"{HOME}/seqlib", f"{HOME}/packages")
-        binds += ["--ro-bind", str(self.library), f"{HOME}/seqlib"]
-        for path in _paths(self.packages):
-            binds += ["--ro-bind", str(path), f"{HOME}/packages/{path.name}"]
-        return [*binds, "--remount-ro", "/"]
-
-
-def _stand_in(given: dict[str, Callable[..., Outcome]], block: Any) -> dict[str, Any]:
-    """Answer a question from inside: what the right function gives."""
-    try:
-        wanted = _loads(block)
-        outcome = given[wanted["name"]](*wanted["args"], **wanted["named"])
-    except (wire.WireError, KeyError, TypeError) as error:
-        return {"problem": f"it cannot be asked for that: {error}", "result": None}
-    return {"problem": outcome.problem, "result": outcome.result}
-
-
-def _outcome(answer: dict[str, Any], args: tuple[Any, ...]) -> Outcome:
-    """Turn what came out into an outcome; nothing in it is believed without a look."""
-    if "problem" in answer:
-        return Outcome(problem=str(answer["problem"]))
-    try:
-        said = _loads(answer["result"])
-        problem, error = said["problem"], said.get("error", "")
-        if not isinstance(problem, str) or not isinstance(error, str):
-            raise TypeError
-        if problem:
-            return Outcome(problem=clean(problem), error=clean(error))
-        result, inputs = plain(said["result"]), plain(said["inputs"])
-        if answer["changed"].size:  # the memory itself, whatever was said of it
-            inputs = plain(_loads(answer["changed"]))
-        if not isinstance(inputs, tuple) or len(inputs) != len(args):
-            raise TypeError
-    except (wire.WireError, NotDataError, KeyError, TypeError, AttributeError):
-        return Outcome(problem=UNREADABLE)
-    return Outcome(result, inputs)
-
-
-def _sentence(block: Any) -> str:
-    try:
-        return clean(str(_loads(block)))
-    except wire.WireError:
-        return UNREADABLE
-
-
-def _loads(block: Any) -> Any:
-    return wire.loads(np.asarray(block, np.uint8).tobytes(), WORDS)
-
-
-def clean(text: str, most: int = 500) -> str:
-    """Return text in one line, without signs that nobody sees, cut where it is long."""
-    text = " ".join(text[: 4 * most].split())
-    text = "".join(c for c in text if unicodedata.category(c)[0] != "C")
-    return text if len(text) <= most else text[:most] + "…"
-
-
-def _folders(*paths: str) -> list[str]:
-    """Return bubblewrap's words for folders that everybody may enter."""
-    made = []
-    for path in paths:
-        for folder in [*reversed(Path(path).parents), Path(path)]:
-            if str(folder) != "/":
-                made += ["--perms", "0755", "--dir", str(folder)]
-    return made
-
-
-@functools.cache
-def _system(root: bool) -> tuple[str, ...]:
-    """Return bubblewrap's words for the system: what can be seen, and what not."""
-    words = ["--die-with-parent", "--new-session", "--unshare-pid", "--unshare-net"]
-    words += ["--as-pid-1"]  # no process of bubblewrap's own keeps our pipes open
-    words += ["--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-    if root:
-        words += ["--cap-drop", "ALL"]
-        for right in ("CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_SYS_RESOURCE"):
-            words += ["--cap-add", right]
-    else:
-        words += ["--unshare-user"]
-    for path in ("/usr", "/lib", "/lib64", "/bin"):
-        target = Path(path)
-        if target.is_symlink():
-            words += ["--symlink", os.readlink(target), path]
-        elif target.exists():
-            words += ["--ro-bind", path, path]
-    base = str(Path(sys.base_prefix).resolve())
-    if not base.startswith("/usr"):
-        words += _folders(base)
-        words += ["--ro-bind", base, base]
-    for place in _installed(base):  # a seqlib with all its answers may be there
-        words += ["--tmpfs", str(place)]
-    words += ["--proc", "/proc", "--dev", "/dev"]
-    words += ["--perms", "1777", "--size", str(2**26), "--tmpfs", "/tmp"]
-    words += ["--perms", "1777", "--size", str(2**26), "--tmpfs", "/dev/shm"]
-    words += ["--remount-ro", "/dev", "--chdir", "/tmp"]
-    return tuple(words)
-
-
-@functools.cache
-def _paths(packages: tuple[str, ...]) -> tuple[Path, ...]:
-    """Return the files and folders that packages need, with all that they require."""
-    names, found = ["array-api-compat", *packages], {}
-    for name in names:
-        try:
-            dist = distribution(name)
-        except Exception:
-            continue  # a requirement for another system
-        for file in dist.files or ():
-            top = file.parts[0]
-            if top not in ("..", "__pycache__") and not top.endswith(".dist-info"):
-                found[top] = Path(str(dist.locate_file(top)))
-        for line in dist.requires or ():
-            required = line.split(";")[0].strip()
-            required = required.split("[")[0].split(" ")[0]
-            for mark in "<>=!~(":
-                required = required.split(mark)[0]
-            if "extra ==" not in line and required not in names:
-                names.append(required)
-    return tuple(path for path in found.values() if path.exists())
-
-
-def _installed(base: str) -> list[Path]:
-    """Return the folders of packages in what can be seen."""
-    patterns = [f"lib/python*/{kind}-packages" for kind in ("site", "dist")]
-    patterns += [f"envs/*/{pattern}" for pattern in patterns]
-    roots = {Path(base), Path("/usr"), Path("/usr/local")}
-    found = {p for root in roots for pattern in patterns for p in root.glob(pattern)}
-    return sorted(path for path in found if path.is_dir() and not path.is_symlink())
 
 
 def _everybody_may_enter(folder: str) -> bool:
@@ -414,12 +278,3 @@ def _mine() -> int:
         except (OSError, IndexError, ValueError):
             continue
     return count
-
-
-@functools.cache
-def can_contain() -> bool:
-    """Tell whether bubblewrap runs here; that it is installed is not enough."""
-    if not shutil.which("bwrap"):
-        return False
-    words = [*_system(os.getuid() == 0), "--", "/bin/true"]
-    return not subprocess.run(["bwrap", *words], capture_output=True).returncode
