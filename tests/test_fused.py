@@ -167,6 +167,13 @@ def test_in_the_place_of_its_argument(size, dtype):
     close(found, back, TYPES[dtype], scale=1 + back.abs().max().item())
 
 
+def test_rows_without_a_key_take_the_single_pass_too():
+    """As long as numbers stand in them: in a batch padded on the left there are many."""
+    scores = torch.ones(2, 3, 4)
+    assert _fused.masked_softmax(scores, NOTHING)[0, 1].tolist() == [0, 0, 0, 0]
+    assert _fused.masked_softmax(torch.nan * scores, MASK) is None
+
+
 def test_when_it_fits():
     x = torch.ones(3)
     leaf = torch.ones(3, requires_grad=True)

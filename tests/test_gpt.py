@@ -376,6 +376,34 @@ def test_the_modules_gradient(head, dropout):
         torch.autograd.grad(model(IDS).sum(), params, create_graph=True)
 
 
+@pytest.mark.parametrize("backward", ["hand", "autograd"])
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("head", ["tied", "own", "none"])
+def test_the_module_is_the_function(head, hidden, backward):
+    """In parts, but with every argument: the whole `gpt` and its gradient."""
+    model, p = small(head=head, dropout=0.3, backward=backward), 0.3
+    places = torch.tensor([[3, 0, 1, 2], [1, 2, 5, 4]])
+    torch.manual_seed(4)
+    out = (model.hidden if hidden else model)(IDS, REAL, position_ids=places)
+    torch.manual_seed(4)
+    rng = np.random.default_rng(int(torch.randint(2**62, ())))
+    params = {k: a.detach() for k, a in model.named_parameters()}
+    logits = head != "none" and not hidden
+    more = {"head": logits, "eps": model.config.eps, "dropout": p, "rng": rng}
+    options = {"activation": model.config.activation, **more}
+    heads = model.config.num_heads
+    wanted, cache = gpt(IDS, params, heads, REAL.bool(), places, **options)
+    close(out.detach(), wanted)
+    dout = torch.randn_like(wanted)
+    grads = gpt_backward(dout, cache)
+    out.backward(dout)
+    for name, parameter in model.named_parameters():
+        if parameter.grad is None:  # the output's own weight, where it is not used
+            assert not grads[name].any()
+        else:
+            close(parameter.grad, grads[name], scale=1 + grads[name].abs().max().item())
+
+
 def test_dropout_is_for_training_and_seeded_by_torch():
     model = small(dropout=0.5)
     torch.manual_seed(3)

@@ -373,10 +373,10 @@ def test_a_state_never_changes(library):
             found, state = step(state, library(tokens[:, t]))
         return found, state
 
-    first = rng.integers(0, 7, (3, 2))
+    first = rng.integers(0, 7, (3, 3))  # then there is room for three more
     rows = np.array([2, 0, 0])
     _, state = go_on(seq2seq_transformer_start(library(ids), params_, 2), first)
-    tails = [rng.integers(0, 7, (3, n)) for n in (1, 3, 2)]
+    tails = [rng.integers(0, 7, (3, n)) for n in (1, 2, 2)]
     states = [go_on(state, tail)[1] for tail in tails]
     befores = [(ids, np.concatenate([first, tail], 1)) for tail in tails]
     befores.append((ids[rows], first[rows]))
