@@ -168,7 +168,7 @@ def test_in_the_place_of_its_argument(size, dtype):
 
 
 def test_rows_without_a_key_take_the_single_pass_too():
-    """As long as numbers stand in them: in a batch padded on the left there are many."""
+    """As long as numbers stand in them: in a left-padded batch there are many."""
     scores = torch.ones(2, 3, 4)
     assert _fused.masked_softmax(scores, NOTHING)[0, 1].tolist() == [0, 0, 0, 0]
     assert _fused.masked_softmax(torch.nan * scores, MASK) is None
