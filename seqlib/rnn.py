@@ -13,6 +13,7 @@ from __future__ import annotations
 from seqlib._activations import logistic, relu
 from seqlib._arrays import Array, array_namespace
 from seqlib._check import gradient, one_of, shapes
+from seqlib._gates import affine
 from seqlib.functional import linear, linear_backward
 
 ACTIVATIONS = {
@@ -111,8 +112,7 @@ def step(
 ) -> tuple[tuple[Array], Array]:
     """Advance the state (h,) by one step, given the input's share a (B, H)."""
     (h,) = state
-    g = h @ W_hh.T
-    h = ACTIVATIONS[activation](a + (g if b_hh is None else g + b_hh))
+    h = ACTIVATIONS[activation](a + affine(h, W_hh, b_hh))
     return (h,), h
 
 

@@ -332,25 +332,6 @@ def test_an_added_number_is_a_mask_and_a_bias():
     np.testing.assert_allclose(p, [[0.75, 0.25, 0]])
 
 
-@pytest.mark.referee("seqlib.masks.causal_mask", by="numpy tri")
-@pytest.mark.referee("seqlib.masks.padding_mask", by="by hand")
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_masks_as_functions(library):
-    A = LIBRARIES[library]
-    like = A(np.zeros(1))
-    np.testing.assert_array_equal(
-        to_numpy(ours.causal_mask(3, like)), np.tri(3, dtype=bool)
-    )
-    np.testing.assert_array_equal(
-        to_numpy(ours.causal_mask(2, like, 4)), [[1, 1, 1, 0], [1, 1, 1, 1]]
-    )
-    real = ours.padding_mask(A(np.array([2, 0, 3])), 3)
-    np.testing.assert_array_equal(to_numpy(real), [[1, 1, 0], [0, 0, 0], [1, 1, 1]])
-    for mask in (ours.causal_mask(2, like), real):
-        assert type(mask) is type(like)
-        assert mask.dtype == array_api_compat.array_namespace(mask).bool
-
-
 def test_what_is_masked_never_matters():
     rng = np.random.default_rng(1)
     q, k, v = rng.normal(size=(3, 5, 4))

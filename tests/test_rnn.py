@@ -7,7 +7,14 @@ from comparing import LIBRARIES, by_autograd, close, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlib.rnn import ACTIVATIONS, rnn_cell, rnn_cell_backward
+from seqlib.functional import linear
+from seqlib.rnn import (
+    ACTIVATIONS,
+    rnn_cell,
+    rnn_cell_backward,
+    step,
+    step_backward,
+)
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
@@ -55,6 +62,29 @@ def test_cell_and_its_gradients(activation, sizes, seed, dtype):
             close(grad, wanted_grad, within, scale=1 + wanted_grad.abs().max().item())
         for array, a in zip(arrays, inputs, strict=True):
             np.testing.assert_array_equal(to_numpy(array), a)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_step_inside_a_loop_against_torch(activation, bias):
+    rng = np.random.default_rng(4)
+    inputs = draw(rng, 3, 2, 4)
+    inputs[5] *= bias
+    tensors = [torch.tensor(a, requires_grad=True) for a in inputs]
+    wanted = torchs_cell(activation, *tensors)
+    dh = rng.normal(size=tuple(wanted.shape))
+    dz_wanted, dh_wanted = by_autograd(
+        [wanted], [torch.tensor(dh)], [tensors[4], tensors[1]]
+    )
+    x, h, W_ih, W_hh, b_ih, b_hh = inputs
+    a, _ = linear(x, W_ih, b_ih)
+    b_hh = b_hh if bias else None
+    (new,), cache = step(a, (h,), W_hh, b_hh, activation)
+    close(new, wanted, scale=1)
+    da, dg, (before,) = step_backward((dh,), cache, W_hh, activation)
+    np.testing.assert_array_equal(da, dg)
+    close(da.sum(axis=0), dz_wanted, scale=1)  # as b_ih, which every row shares
+    close(before, dh_wanted, scale=1)
 
 
 @pytest.mark.referee(
