@@ -217,6 +217,16 @@ def test_feature_map(library):
     np.testing.assert_allclose(to_numpy(back), grad, rtol=1e-12)
 
 
+def test_what_is_made_inside_is_on_the_inputs_device():
+    """The device "meta" computes nothing, but refuses to be mixed with another."""
+    x = torch.ones(2, 3, 4, device="meta")
+    for causal in (True, False):
+        out, state, cache = linear_attention(x, x, x, causal=causal)
+        for dstate in (None, (None, state[1]), (state[0], None)):
+            back = linear_attention_backward(None, dstate, cache)
+            assert all(a.device.type == "meta" for a in (out, *state, *back[:3]))
+
+
 def good():
     q, k, v, state = problem(np.random.default_rng(0), (2,), 4, 4, 3, 2)
     return {"q": q, "k": k, "v": v, "state": state}

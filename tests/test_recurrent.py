@@ -423,3 +423,18 @@ def test_parameters_may_come_in_any_order():
     *some, grads = problem.ours()
     assert list(grads) == list(problem.params)
     agree((*some, {k: grads[k] for k in wanted[-1]}), wanted, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_made_inside_is_on_the_inputs_device(kind):
+    """The device "meta" computes nothing, but refuses to be mixed with another."""
+    drawn = init_params(kind, 4, 3, 2, True)
+    params = {name: torch.tensor(a, device="meta") for name, a in drawn.items()}
+    x = torch.ones(2, 5, 4, dtype=torch.float64, device="meta")
+    mask = torch.ones(2, 5, dtype=torch.bool, device="meta")
+    for given_mask in (None, mask):
+        y, last, cache = recurrent(kind, x, None, params, given_mask)
+        dx, dfirst, grads = recurrent_backward(None, None, cache)
+        for array in (y, *last, dx, *dfirst, *grads.values()):
+            assert array.device.type == "meta"
+            assert array.dtype == torch.float64
