@@ -12,33 +12,13 @@ from seqlib.functional import dropout_backward
 from seqlib.masks import added, masked_softmax, masked_softmax_backward, sum_to
 
 
-def weigh(
-    scores: Array,
-    v: Array,
-    mask: Array | None = None,
-    dropout: float = 0.0,
-    rng: np.random.Generator | None = None,
-) -> tuple[Array, Array, tuple]:
+def weigh(scores: Array, v: Array, mask: Array | None) -> tuple[Array, Array, tuple]:
     """Average the values, out = p v, p = masked_softmax(scores); return out, p, cache.
 
-    Shapes: scores (..., T, S), v (..., S, O), out (..., T, O). With dropout, weights
-    are dropped, and p is what is left of them, as in torch.
+    Shapes: scores (..., T, S), v (..., S, O), out (..., T, O).
     """
-    return _average(*masked_softmax(scores, mask), v, dropout, rng)
-
-
-def _average(
-    p: Array,
-    of_softmax: tuple,
-    v: Array,
-    dropout: float = 0.0,
-    rng: np.random.Generator | None = None,
-) -> tuple[Array, Array, tuple]:
-    """Do what `weigh` does once there are weights."""
-    dropped = None
-    if dropout and rng is not None:
-        p, dropped = drop(p, dropout, rng)
-    return p @ v, p, (p, v, dropped, of_softmax)
+    p, of_softmax = masked_softmax(scores, mask)
+    return p @ v, p, (p, v, None, of_softmax)
 
 
 def weigh_backward(
@@ -68,20 +48,24 @@ def weigh_products(
     q: Array,
     k: Array,
     v: Array,
-    mask: Array | None = None,
+    mask: Array | None,
     dropout: float = 0.0,
     rng: np.random.Generator | None = None,
     keep: bool = False,
 ) -> tuple[Array, Array, tuple]:
     """Average the values by the scores q k'; else as `weigh`, and so is what returns.
 
-    Shapes: q (..., T, D), scaled already, k (..., S, D). The weights are most of what
+    Shapes: q (..., T, D), scaled already, k (..., S, D). With dropout, weights are
+    dropped, and p is what is left of them, as in torch. The weights are most of what
     the backward pass needs, T S for each head; on torch, unless told to `keep` them or
     some are dropped, it makes them anew from q and k, which takes less time than room.
     """
-    out, p, of_scores = _average(*_weights(q, k, mask), v, dropout, rng)
+    p, of_softmax = _weights(q, k, mask)
+    dropped = None
+    if dropout and rng is not None:
+        p, dropped = drop(p, dropout, rng)
     anew = not (keep or dropout) and _fused.fits(q, k, v)
-    return out, p, (q, k, v, mask, None if anew else of_scores)
+    return p @ v, p, (q, k, v, mask, None if anew else (p, v, dropped, of_softmax))
 
 
 def weigh_products_backward(
