@@ -205,6 +205,40 @@ def test_it_is_taken(case, monkeypatch):
     assert len(asked) > forward or case == "sigmoid"
 
 
+class TakenError(Exception):
+    """Raised in the place of a single pass."""
+
+
+PASSES = {
+    "sigmoid": (torch.Tensor, F.sigmoid),
+    "softmax": (torch.Tensor, F.softmax),
+    "log_softmax": (torch.Tensor, F.log_softmax),
+    "relu": (torch.Tensor, _activations.relu),
+    "gelu": (_fused, F.gelu),
+    "softmax_backward": (_fused, lambda d, p: F.softmax_backward(d, (p, -1))),
+    "log_softmax_backward": (_fused, lambda d, p: F.log_softmax_backward(d, (p, -1))),
+    "gelu_backward": (_fused, lambda d, x: F.gelu_backward(d, (x, None, "none"))),
+}
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_one_pass_is_taken_where_nothing_is_recorded_and_nowhere_else(
+    name, monkeypatch
+):
+    def taken(*_, **__):
+        raise TakenError
+
+    home, f = PASSES[name]
+    monkeypatch.setattr(home, name, taken)
+    plain, leaf = torch.ones(2, 3), torch.ones(2, 3, requires_grad=True)
+    given_ = [plain, plain] if "backward" in name else [plain]
+    with pytest.raises(TakenError):
+        f(*given_)
+    for i in range(len(given_)):
+        f(*given_[:i], leaf, *given_[i + 1 :])
+    f(*(a.numpy() for a in given_))
+
+
 def test_relu_is_its_formula():
     x = torch.tensor([-np.inf, -1, -0.0, 0, 2, np.inf, np.nan])
     wanted = torch.tensor([0, 0, 0, 0, 2, np.inf, np.nan])
