@@ -216,6 +216,37 @@ def test_large_scores_do_not_overflow():
     assert all(np.isfinite(a).all() for a in (out, dx, *grads.values()))
 
 
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_the_slope_at_exactly_zero_is_the_one_below(dynamic):
+    """As in torch; nodes that are zero have such scores."""
+    rng = np.random.default_rng(5)
+    x, everyone = np.zeros((4, 4)), np.ones((4, 4), bool)
+    params = draw(rng, dynamic=dynamic)
+    out, weights, cache = graph_attention(
+        x, everyone, params, dynamic, return_weights=True
+    )
+    dout, dweights = rng.normal(size=out.shape), rng.normal(size=weights.shape)
+    dx, _ = graph_attention_backward(dout, cache, dweights)
+    leaf = torch.tensor(x, requires_grad=True)
+    tensors = {name: torch.tensor(a) for name, a in params.items()}
+    wanted = by_loop(leaf, everyone, tensors, dynamic, "concat", 0.2, True)
+    (grad,) = by_autograd(wanted, [torch.tensor(dout), torch.tensor(dweights)], [leaf])
+    close(dx, grad, 1e-12)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_what_is_made_inside_is_on_the_inputs_device(dynamic):
+    """The device "meta" computes nothing, but refuses to be mixed with another."""
+    drawn = draw(np.random.default_rng(0), dynamic=dynamic)
+    params = {name: torch.tensor(a, device="meta") for name, a in drawn.items()}
+    x = torch.ones(2, 5, 4, device="meta", dtype=torch.float64)
+    for shape in ((5, 5), (2, 5, 5)):
+        adjacency = torch.ones(shape, device="meta", dtype=torch.bool)
+        out, cache = graph_attention(x, adjacency, params, dynamic)
+        dx, grads = graph_attention_backward(out, cache)
+        assert {a.device.type for a in (out, dx, *grads.values())} == {"meta"}
+
+
 def good():
     rng = np.random.default_rng(0)
     return {
@@ -227,6 +258,21 @@ def good():
 
 WRONG = {
     "x": ({"x": np.ones(3)}, ValueError, r"x must have shape \(B, N, D\) or \(N, D\)"),
+    "axes": (
+        {"x": np.ones((1, 2, 5, 4))},
+        ValueError,
+        r"x must have shape \(B, N, D\) or \(N, D\), got \(1, 2, 5, 4\)",
+    ),
+    "list": (
+        {"adjacency": [[True]]},
+        TypeError,
+        "adjacency must be an array",
+    ),
+    "graphs for one": (
+        {"x": np.ones((5, 4)), "adjacency": np.ones((2, 5, 5), bool)},
+        ValueError,
+        r"adjacency must have shape \(N=5, N=5\), got \(2, 5, 5\)",
+    ),
     "floats": (
         {"adjacency": np.ones((5, 5))},
         TypeError,

@@ -65,6 +65,31 @@ def test_many_steps_are_torchs(which, library, seed, lr):
             close(params[name], tensor, 1e-13, scale=scale)
 
 
+@pytest.mark.parametrize("which", ["adam", "adamw"])
+def test_what_is_not_said_is_torchs(which):
+    """Gradients as small as eps, so that it counts."""
+    ours, theirs, _ = OPTIMISERS[which]
+    params, grads = problem(3, 3)
+    tensors = {name: torch.tensor(a) for name, a in params.items()}
+    optimiser, state = theirs(tensors.values()), None
+    for of_step in grads:
+        small = {name: 1e-8 * g for name, g in of_step.items()}
+        params, state = ours(params, small, state)
+        for name, tensor in tensors.items():
+            tensor.grad = torch.tensor(small[name])
+        optimiser.step()
+    for name, tensor in tensors.items():
+        close(params[name], tensor, 1e-13, scale=1)
+
+
+@pytest.mark.referee("seqlib.optim.sgd", by="by hand")
+def test_plain_descent():
+    """W - 0.01 g, and nothing is kept but the number of steps."""
+    moved, state = optim.sgd({"W": np.array([2.0])}, {"W": np.array([3.0])})
+    assert moved["W"].item() == pytest.approx(1.97, abs=1e-15)
+    assert state == {"step": 1}
+
+
 @pytest.mark.parametrize("f", [optim.sgd, optim.adam, optim.adamw])
 def test_nothing_is_changed_in_place(f):
     params, (one, two) = problem(1, 2)
@@ -152,9 +177,36 @@ WRONG = [
         r"grads\['W'\] must hold float64 as params\['W'\] does, got float32",
     ),
     (
-        (GOOD, GOOD, {"step": 3}),
+        (GOOD, {"c": b}),
+        ValueError,
+        "grads must hold W, b as params does, which it lacks",
+    ),
+    (
+        (GOOD, {**GOOD, "d": b, 3: b}),
+        ValueError,
+        "grads must not hold 3, d, not in params",
+    ),
+    (
+        (GOOD, GOOD, {"step": 3, "x": b}),
         TypeError,
-        "state must be None or a dict of m, step, v, as the call before returned",
+        "state must be None or a dict of m, step, v, as the call before returned, "
+        "got step, x$",
+    ),
+    (
+        (GOOD, GOOD, [3]),
+        TypeError,
+        "state must be None or a dict of m, step, v, as the call before returned, "
+        "got list$",
+    ),
+    (
+        (GOOD, GOOD, {"step": 0, "m": GOOD, "v": GOOD}),
+        ValueError,
+        r"state\['step'\] must be at least 1, got 0",
+    ),
+    (
+        (GOOD, GOOD, None, 1, (0.9, 0.9, 0.9)),
+        TypeError,
+        r"betas must be two numbers, got \(0.9, 0.9, 0.9\)",
     ),
     (
         (GOOD, GOOD, {"step": 3, "m": GOOD, "v": {"W": W}}),
