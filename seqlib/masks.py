@@ -142,7 +142,7 @@ def sum_to(gradient: Array, shape: tuple[int, ...]) -> Array:
     aligned = (1,) * extra + shape
     grown = [i for i, n in enumerate(aligned) if n == 1 and gradient.shape[i] != 1]
     if grown:
-        gradient = xp.sum(gradient, axis=tuple(grown))
+        gradient = xp.sum(gradient, axis=tuple(grown), keepdims=True)  # else a scalar
     return xp.reshape(gradient, shape)
 
 

@@ -7,6 +7,7 @@ from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlib import linear_attention as module
 from seqlib.attention import dot_attention
 from seqlib.linear_attention import (
     feature_map,
@@ -133,6 +134,42 @@ def test_all_chunks_give_the_same(seed, chunk):
         close(one, other, 1e-12, scale=1 + np.abs(other).max())
 
 
+def test_chunks_bound_the_scores(monkeypatch):
+    """No product of queries with keys is larger than a chunk's."""
+    sizes, past = set(), module._past
+    monkeypatch.setattr(module, "_past", lambda s: (sizes.add(s.shape), past(s))[1])
+    q, k, v, _ = problem(np.random.default_rng(0), (2,), 5, 5, 4, 3)
+    for chunk, wanted in ((None, {5}), (1, {1}), (2, {1, 2}), (5, {5}), (9, {5})):
+        sizes.clear()
+        out, _, cache = linear_attention(q, k, v, chunk=chunk)
+        forward = set(sizes)
+        linear_attention_backward(out, None, cache)
+        assert forward == sizes == {(2, n, n) for n in wanted}
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4), (2, 1), (1,), ()])
+def test_masks_of_keys_broadcast(shape):
+    arguments = good()
+    mask = np.random.default_rng(0).random(shape) < 0.5
+    wide = np.broadcast_to(mask, (2, 4))
+    one, other = (linear_attention(**arguments, key_mask=m)[0] for m in (mask, wide))
+    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_more_keys_than_queries_and_fewer(library):
+    A = LIBRARIES[library]
+    for T, S in ((2, 5), (5, 2)):
+        q, k, v, state = problem(np.random.default_rng(1), (2,), T, S, 4, 3)
+        mask = np.arange(S) < np.array([[1], [S]])
+        tensors = map(torch.tensor, (q, k, v, *state, mask))
+        wanted = by_loop(*tensors, False)
+        first = tuple(A(s) for s in state)
+        out, last, _ = linear_attention(A(q), A(k), A(v), first, A(mask), False)
+        for got, right in zip((out, *last), wanted, strict=True):
+            close(got, right)
+
+
 @pytest.mark.referee(
     "seqlib.linear_attention.linear_attention_step",
     "seqlib.linear_attention.linear_attention_step_backward",
@@ -237,6 +274,17 @@ WRONG = {
         {"k": np.ones((2, 5, 3)), "v": np.ones((2, 5, 2))},
         ValueError,
         r"k must have shape \(B=2, T=4, D=3\), got \(2, 5, 3\)",
+    ),
+    "a list": ({"q": [[1.0]]}, TypeError, "q must be an array"),
+    "keys of all": (
+        {"k": np.ones((2, 5, 2)), "v": np.ones((2, 5, 2)), "causal": False},
+        ValueError,
+        r"k must have shape \(B=2, S, D=3\), got \(2, 5, 2\)",
+    ),
+    "shape of S": (
+        {"state": (np.ones((2, 3, 3)), np.ones((2, 3)))},
+        ValueError,
+        r"state\[0\] must have shape \(2, 3, 2\), got \(2, 3, 3\)",
     ),
     "state": (
         {"state": np.ones((2, 3, 2))},

@@ -132,6 +132,17 @@ def test_masks_are_on_the_device_of_what_they_are_like(monkeypatch):
         assert mask.shape == (2, 3)
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (3, 1), (1, 1, 4), (2, 3, 4)])
+def test_a_sum_is_an_array_whatever_is_left(shape):
+    gradient = np.arange(24.0).reshape(2, 3, 4)
+    leaf = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
+    wanted = by_autograd([leaf.expand(2, 3, 4)], [torch.tensor(gradient)], [leaf])[0]
+    for A in LIBRARIES.values():
+        found = masks.sum_to(A(gradient), shape)
+        assert type(found) is type(A(gradient))
+        close(found, wanted)
+
+
 S = np.ones((2, 3, 5))
 WRONG = [
     (np.ones((3, 5), int), "mask must hold booleans, True = attend, or floats, which"),
