@@ -9,6 +9,7 @@ from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlib import _activations
 from seqlib import functional as ours
 
 LEADS = st.lists(st.integers(1, 4), max_size=3).map(tuple)
@@ -257,6 +258,38 @@ def test_finite_at_large_values_in_float32(name, library):
         (grad,) = backward(back, A(np.ones(tuple(out.shape), "f4")), cache)
     assert np.isfinite(to_numpy(out)).all()
     assert np.isfinite(to_numpy(grad)).all()
+
+
+INSIDE = {
+    "relu": theirs.relu,
+    "gelu": theirs.gelu,
+    "gelu_tanh": lambda x: theirs.gelu(x, approximate="tanh"),
+    "silu": theirs.silu,
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("name", _activations.ACTIVATIONS)
+def test_what_a_layer_applies(name, library):
+    A, (f, back) = LIBRARIES[library], _activations.ACTIVATIONS[name]
+    x = np.array([[-30.0, -3, -1.5, -0.2, 0], [0.3, 1, 1.7, 4, 30]])
+    dout = np.arange(1.0, 11).reshape(2, 5)
+    leaf = torch.tensor(x, requires_grad=True)
+    wanted = INSIDE[name](leaf)
+    out, cache = f(A(x))
+    close(out, wanted, 1e-14)
+    (grad,) = by_autograd([wanted], [torch.tensor(dout)], [leaf])
+    close(back(A(dout), cache), grad, 1e-14)
+
+
+def test_gelu_goes_back_with_what_it_kept(monkeypatch):
+    x = np.linspace(-2, 2, 5)
+    for approximate in ("none", "tanh"):
+        _, cache = ours.gelu(x, approximate)
+        wanted = ours.gelu_backward(x, cache)
+        with monkeypatch.context() as patch:
+            patch.setattr(_activations, "_share", None)
+            np.testing.assert_array_equal(ours.gelu_backward(x, cache), wanted)
 
 
 @pytest.mark.referee("seqlib.functional.sigmoid", by="by hand")
