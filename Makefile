@@ -57,6 +57,8 @@ colab: $(VENV)/book    ## rehearse every notebook as Colab would run it
 bench: $(VENV)/dev     ## measure beside the alternatives
 	$(BIN)/python benchmarks/rnn_step.py
 	$(BIN)/python benchmarks/conv2d.py
+	$(BIN)/python benchmarks/gpt_step.py
+	$(BIN)/python benchmarks/grading.py
 
 audit: $(VENV)/dev     ## lint and types
 	$(BIN)/ruff check .

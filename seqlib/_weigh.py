@@ -9,7 +9,7 @@ from seqlib._arrays import Array
 from seqlib._check import gradient
 from seqlib.functional import dropout as drop
 from seqlib.functional import dropout_backward
-from seqlib.masks import added, masked_softmax, masked_softmax_backward, sum_to
+from seqlib.masks import _added, masked_softmax, masked_softmax_backward, sum_to
 
 
 def weigh(scores: Array, v: Array, mask: Array | None) -> tuple[Array, Array, tuple]:
@@ -84,7 +84,7 @@ def _weights(q: Array, k: Array, mask: Array | None) -> tuple[Array, tuple]:
     if _fused.fits(*((q, k) if mask is None else (q, k, mask))):
         p = _fused.masked_softmax(q @ k.mT, mask, own=True)
         if p is not None:
-            return p, (p, added(mask))
+            return p, (p, _added(mask))
     return masked_softmax(q @ k.mT, mask)
 
 

@@ -63,7 +63,7 @@ def masked_softmax(scores: Array, mask: Array | None = None) -> tuple[Array, tup
     given = (scores,) if mask is None else (scores, mask)
     p = _fused.masked_softmax(*given) if _fused.fits(*given) else None
     p = _masked_softmax(scores, mask) if p is None else p
-    return p, (p, added(mask))
+    return p, (p, _added(mask))
 
 
 def _masked_softmax(scores: Array, mask: Array | None) -> Array:
@@ -130,7 +130,7 @@ def check_masks(
     shapes(**{"the input": (like, "..."), f"{prefix}key_mask": of_keys})
 
 
-def added(mask: Array | None) -> tuple[int, ...] | None:
+def _added(mask: Array | None) -> tuple[int, ...] | None:
     """Return the shape of a mask that is added, of floats: it receives a gradient."""
     return None if mask is None or _bool(mask) else tuple(mask.shape)
 

@@ -387,7 +387,7 @@ def test_what_is_made_inside_is_on_the_inputs_device():
     assert dweight.device.type == "meta"
     assert dweight.shape == (4, 3)
     some = torch.ones(2, 3, dtype=torch.bool, device="meta")
-    cache = (x, some, some[:, 0], 0.0, torch.ones(2, device="meta"))
+    cache = (x, ids, some[:, 0], 0.0, torch.ones(2, device="meta"))
     assert ours.cross_entropy_backward(1.0, cache).device.type == "meta"
 
 

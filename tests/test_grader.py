@@ -1136,3 +1136,23 @@ def test_a_sandbox_is_for_nobody_else(tmp_path):
         assert names == {"__init__.py", "wire.py", "outcome.py", "inside"}
         assert not (box.library / "seqlib" / "rnn.py").exists()
     assert not box.library.exists()
+
+
+def test_torch_where_an_exercise_allows_it():
+    """With torch loaded the limit of memory is as it is without: what one may add."""
+    book = notebook(
+        "import torch\nimport numpy as np",
+        "def cube(x):\n    t = torch.tensor(x, requires_grad=True)\n"
+        "    (t**3).sum().backward()\n    return t.grad.numpy()",
+        "def bomb(x):\n    return torch.ones(2**28).numpy()",  # a gigabyte
+        "def tensor(x):\n    return 2 * torch.tensor(x)",
+    )
+    x = np.arange(3.0)
+    with Sandbox(packages=("numpy", "torch")) as box:
+        assert not box.read(book, []).reason
+        (right,) = box.call("cube", ["x"], [(x,)], 10.0)
+        np.testing.assert_array_equal(right.result, 3 * x**2)
+        (bomb,) = box.call("bomb", ["x"], [(x,)], 10.0)
+        assert "allocate" in bomb.problem
+        (tensor,) = box.call("tensor", ["x"], [(x,)], 10.0)
+        np.testing.assert_array_equal(tensor.result, 2 * x)

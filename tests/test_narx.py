@@ -192,7 +192,9 @@ def test_without_recursion_it_is_a_time_delay_network():
 
 def test_with_its_own_outputs_for_targets_the_loop_is_closed():
     """The same outputs, but no gradient comes back through them."""
-    x, layers, *_ = draw({"B": 2, "T": 5, "D": 2, "H": 3, "O": 2}, 1, 2, 0, 0, 1, 4)
+    x, layers, *_ = draw(
+        {"B": 2, "T": 5, "D": 2, "H": 3, "O": 2}, 1, 2, False, False, True, 4
+    )
     closed, kept = narx(x, layers, 1, 2, NAMES)
     y, cache = narx(x, layers, 1, 2, NAMES, targets=closed)
     np.testing.assert_array_equal(y, closed)
@@ -203,7 +205,9 @@ def test_with_its_own_outputs_for_targets_the_loop_is_closed():
 
 
 def test_it_goes_on_where_it_stopped():
-    x, layers, *_ = draw({"B": 2, "T": 9, "D": 2, "H": 3, "O": 1}, 2, 3, 0, 0, 1, 5)
+    x, layers, *_ = draw(
+        {"B": 2, "T": 9, "D": 2, "H": 3, "O": 1}, 2, 3, False, False, True, 5
+    )
     y, _ = narx(x, layers, 2, 3, NAMES)
     rest, _ = narx(x[:, 5:], layers, 2, 3, NAMES, x[:, 3:5], y[:, 2:5])
     close(rest, y[:, 5:], scale=1)
