@@ -42,7 +42,7 @@ OTHERS = {
     *("nn", "train"),
 }
 TESTS = {  # where they are not in test_<module>.py
-    "_gates": ["test_lstm.py", "test_gru.py"],
+    "_gates": ["test_gates.py", "test_lstm.py", "test_gru.py"],
     "_hypotheses": ["test_decode.py"],
     "_activations": ["test_functional.py", "test_fused.py", "test_transformer.py"],
     "_complex": ["test_diagonal_ssm.py"],
