@@ -98,7 +98,7 @@ def environment() -> tuple[Path, dict[str, str]]:
     pip(python, "install", "--constraint", "constraints.txt", torch)
     pip(python, "install", "--requirement", "colab-runtime.txt")
     start = versions(python)
-    for pin in colab.split():
+    for pin in re.findall(r"^[^#\s]+$", colab, re.MULTILINE):
         name, version = re.sub("_", "-", pin).split("==")
         if start.get(name) != version:
             raise RehearsalError(f"Colab has {pin}, here it is {start.get(name)}.")
