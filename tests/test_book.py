@@ -242,11 +242,14 @@ def test_search_finds_vanishing(home):
 
 def test_the_theme_can_be_switched(home):
     for _ in range(3):
+        mode = home.evaluate("document.documentElement.dataset.mode")
         home.locator(".theme-switch-button:visible").click()
+        other = "was => document.documentElement.dataset.mode != was"
+        home.wait_for_function(other, arg=mode)
         if home.evaluate("document.documentElement.dataset.mode") == "dark":
             break
     home.reload()
-    assert home.evaluate("document.documentElement.dataset.theme") == "dark"
+    home.wait_for_function("document.documentElement.dataset.theme == 'dark'")
 
 
 def test_the_keyboard_skips_to_the_text(home):
