@@ -8,7 +8,10 @@ from importlib import import_module
 
 from seqlib.grading.exercise import Exercise
 
-CHAPTERS = {5: "rnn", 6: "bptt"}
+CHAPTERS = {
+    5: "rnn",
+    6: "bptt",
+}
 
 
 @cache
