@@ -37,6 +37,7 @@ OPTIONAL = {"torch", "matplotlib", "IPython", "ipywidgets", "sacrebleu", "sklear
 
 ELSEWHERE = {
     "seqlib.draw.*": "diagrams: no arrays",
+    "seqlib.experiments.*": "takes seeds: tests/test_experiments.py",
     "seqlib.explore.*": "figures: tests/test_explore.py",
     "seqlib.grading.*": "takes anything from students: tests/test_grading.py",
     "seqlib.ledger.*": "takes numbers, lists, any library: tests/test_ledger.py",
