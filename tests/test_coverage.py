@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).parent / "coverage" / "syllabus.csv"
 KINDS = ("Says", "Equations", "Shows", "Measures", "Data", "Errata")
 ALWAYS = ("Says", "Equations", "Shows", "Measures")  # each chapter has some of them
-NAMED = r"Equations? \(\d+\.\d+\)[^.]*(?:\.\d[^.]*)*of\s+the\s+book"
+NAMED = r"[Ee]quations?\s+\(\d+\.\d+\)[^.]*(?:\.\d[^.]*)*of\s+the\s+book"
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
 
 
