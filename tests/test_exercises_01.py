@@ -5,10 +5,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+from test_exercises import FOLDER, code, read
 
 from seqlib.grading import CheckError, check
 from seqlib.grading.exercises.problems import bags, losses, measures, tables, texts
-from test_exercises import FOLDER, code, read
 
 
 def test_ids_and_batches_against_the_vocabulary():
