@@ -24,7 +24,7 @@ def _slide(long: Array, w: Array) -> Array:
 
 
 def _slide_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, B: int, T: int, N: int, note: str = "") -> Case:
+    def case(aspect: str, B: int, T: int, N: int, *, note: str = "") -> Case:
         w = rng.uniform(0.3, 1.5, N + 1) * rng.choice([-1, 1], N + 1)
         x, past = rng.normal(size=(B, T)), rng.normal(size=(B, N))
         return Case(aspect, (x, w, past), note)
@@ -32,9 +32,9 @@ def _slide_cases(rng: Rng) -> Iterator[Case]:
     B, T, N = sizes(rng, 2, 5, 3)
     yield case("values", B, T, N)
     yield case("values", *sizes(rng, 3, 6, 2))
-    yield case("short series", 2, 2, 5, "a window longer than x")
-    yield case("sizes of 1", 1, 1, 2, "one day")
-    yield case("sizes of 1", 2, 4, 0, "no past in the window")
+    yield case("short series", 2, 2, 5, note="a window longer than x")
+    yield case("sizes of 1", 1, 1, 2, note="one day")
+    yield case("sizes of 1", 2, 4, 0, note="no past in the window")
 
 
 def _slide_late(x: Array, w: Array, past: Array) -> Array:
