@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from seqlib.grading import CheckError, check
-from seqlib.grading.exercises.responses import feedback, forecast, poles, windows
+from seqlib.grading.exercises.responses import (
+    back,
+    forecast,
+    impulse,
+    loop,
+    memory,
+    state,
+    windows,
+)
 
 NOTEBOOK = (
     Path(__file__).parents[1] / "exercises" / "04-finite-and-infinite-response.ipynb"
@@ -53,9 +61,9 @@ def test_the_response_against_scipy(K, L):
     rng = np.random.default_rng(K + 7 * L)
     b, a = rng.normal(size=K + 1), rng.normal(size=L) / 2
     right = lfilter(b, np.hstack([1, -a]), np.eye(1, 20)[0])
-    close(poles.respond(b, a, 20), right)
+    close(impulse.respond(b, a, 20), right)
     if L:
-        A, B, C = poles.as_state_space(b, a)
+        A, B, C = state.as_state_space(b, a)
         assert A.shape == (L + K, L + K)
         power = np.linalg.matrix_power
         close([(C @ power(A, n) @ B).item() for n in range(20)], right)
@@ -64,7 +72,7 @@ def test_the_response_against_scipy(K, L):
 def test_the_state_holds_what_it_is_said_to_hold():
     rng = np.random.default_rng(3)
     b, a, x = rng.normal(size=3), np.array([0.5, -0.2, 0.1]), rng.normal(size=12)
-    A, B, C = poles.as_state_space(b, a)
+    A, B, C = state.as_state_space(b, a)
     h, ys = np.zeros(5), []
     for t in range(12):
         h = A @ h + B[:, 0] * x[t]
@@ -76,13 +84,13 @@ def test_the_state_holds_what_it_is_said_to_hold():
 def test_memory_against_the_response():
     """A single pole: count on the response itself."""
     for pole in (0.5, -0.8, 0.97):
-        r = np.abs(poles.respond(np.array([1.0]), np.array([pole]), 400))
-        assert poles.memory(np.array([pole]), 0.013) == np.argmax(r <= 0.013)
-    assert poles.memory(np.array([0.2, 1.1]), 0.5) == -1
+        r = np.abs(impulse.respond(np.array([1.0]), np.array([pole]), 400))
+        assert memory.memory(np.array([pole]), 0.013) == np.argmax(r <= 0.013)
+    assert memory.memory(np.array([0.2, 1.1]), 0.5) == -1
     a = -np.poly([0.9, 0.5, -0.3])[1:]
-    r = poles.respond(np.array([1.0]), a, 300)
+    r = impulse.respond(np.array([1.0]), a, 300)
     close(r[200] / r[199], 0.9, 1e-9)  # in the end the largest pole is left
-    n = poles.memory(a, 0.01)
+    n = memory.memory(a, 0.01)
     assert 0.9**n <= 0.01 < 0.9 ** (n - 1)
 
 
@@ -98,7 +106,7 @@ def test_the_loop_against_seqlib(K, L):
     names = ["tanh", "linear"]
     past = xp[None] if K else None, yp[None] if L else None
     right, _ = narx(x[None], [(W, b), (V, None)], K, L, names, *past)
-    close(feedback.hear_itself(x, xp, yp, W, b, V), right[0])
+    close(loop.hear_itself(x, xp, yp, W, b, V), right[0])
 
 
 @pytest.mark.parametrize("L", [1, 3, 9])
@@ -115,7 +123,7 @@ def test_the_way_back_against_autograd(L):
         ys.append(torch.tanh(leaves[1] * leaves[0][t] + heard))
     y = torch.stack(ys[L:])
     y.backward(torch.tensor(dy))
-    ours = feedback.back_through_outputs(dy, x, y.detach().numpy(), b, a)
+    ours = back.back_through_outputs(dy, x, y.detach().numpy(), b, a)
     for mine, leaf in zip(ours, leaves, strict=True):
         close(mine, leaf.grad.numpy())
 

@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
-from .feedback import BACK, LOOP
+from .back import BACK
 from .forecast import FORECAST
-from .poles import MEMORY, RESPOND, STATE
+from .impulse import RESPOND
+from .loop import LOOP
+from .memory import MEMORY
+from .state import STATE
 from .windows import COST, WINDOW
 
 #: What would answer the questions: it is not there when the marks are given.
