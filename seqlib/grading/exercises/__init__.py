@@ -10,6 +10,7 @@ from seqlib.grading.exercise import Exercise
 
 CHAPTERS = {
     1: "problems",
+    4: "responses",
     5: "rnn",
     6: "bptt",
 }
