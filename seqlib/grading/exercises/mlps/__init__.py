@@ -1,4 +1,4 @@
-"""Chapter 2, perceptrons and networks of them: its exercises in the notebook's order."""
+"""Chapter 2, perceptrons: its exercises in the notebook's order."""
 
 from dataclasses import replace
 

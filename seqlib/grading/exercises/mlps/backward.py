@@ -28,15 +28,15 @@ def _logistic(z: Array) -> Array:
 
 
 def _layer_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, B: int, D: int, H: int, note: str = "") -> Case:
+    def case(aspect: str, B: int, D: int, H: int, *, note: str = "") -> Case:
         x, W, b = rng.normal(size=(B, D)), rng.normal(size=(H, D)), rng.normal(size=H)
         args = rng.normal(size=(B, H)), _logistic(x @ W.T + b), x, W
         dtype = "float32" if aspect == FLOAT32 else "float64"
         return Case(aspect, tuple(a.astype(dtype) for a in args), note)
 
     yield case("values", *sizes(rng, 2, 2, 2))
-    yield case("values", 4, 3, 3, "as many inputs as units")
-    yield case("sizes of 1", 1, 3, 2, "a batch of one")
+    yield case("values", 4, 3, 3, note="as many inputs as units")
+    yield case("sizes of 1", 1, 3, 2, note="a batch of one")
     yield case("sizes of 1", 2, 1, 1)
     yield case(FLOAT32, *sizes(rng, 2, 2, 2))
 
@@ -171,7 +171,7 @@ def _two_layers(
 
 
 def _mend_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, B: int, D: int, H: int, note: str = "") -> Case:
+    def case(aspect: str, B: int, D: int, H: int, *, note: str = "") -> Case:
         x, t = rng.normal(size=(B, D)), rng.integers(0, 2, (B, 1)).astype(float)
         first = rng.normal(size=(H, D)), rng.uniform(0.3, 0.9, H)
         second = rng.normal(size=(1, H)), rng.uniform(0.3, 0.9, 1)
@@ -179,8 +179,8 @@ def _mend_cases(rng: Rng) -> Iterator[Case]:
 
     yield case("values", *sizes(rng, 2, 2, 2))
     yield case("values", *sizes(rng, 3, 3, 2))
-    yield case("batch of one", 1, 3, 2, "a batch of one")
-    yield case("one hidden unit", 3, 2, 1, "one hidden unit")
+    yield case("batch of one", 1, 3, 2, note="a batch of one")
+    yield case("one hidden unit", 3, 2, 1, note="one hidden unit")
 
 
 def _mend_by_nudging(
@@ -218,10 +218,12 @@ MEND = Exercise(
         "line that it goes back through.": (
             _two_layers(slope=lambda h, z: 1 - z**2, gift=False)
         ),
-        "One fault is left: the slope of tanh is 1 - h², taken at the output h, not at "
-        "z1.": _two_layers(slope=lambda h, z: 1 - z**2),
-        "One fault is left: for a logistic output and cross-entropy the slope y (1 - y) "
-        "has cancelled already, and dz2 is y - t over B.": _two_layers(gift=False),
+        "One fault is left: the slope of tanh is 1 - h², with the output h and not "
+        "with z1.": _two_layers(slope=lambda h, z: 1 - z**2),
+        "One fault is left: for a logistic output and cross-entropy the slope "
+        "y (1 - y) has cancelled already, and dz2 is y - t over B.": _two_layers(
+            gift=False
+        ),
         "The loss is a mean over the batch, so dz2 carries a 1/B.": (
             _two_layers(mean=False)
         ),

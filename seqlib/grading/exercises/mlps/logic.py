@@ -22,7 +22,7 @@ def fire(x: Array, w: Array, T: float) -> Array:
 
 
 def _fire_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, B: int, D: int, note: str = "") -> Case:
+    def case(aspect: str, B: int, D: int, *, note: str = "") -> Case:
         x, w = rng.integers(-2, 4, (B, D)), rng.integers(1, 4, D)
         w[0] = -5  # some inputs speak against it
         sums = np.sort(x @ w)
@@ -37,7 +37,7 @@ def _fire_cases(rng: Rng) -> Iterator[Case]:
         (np.array([[1.0, 1], [1, 0], [0, 1], [0, 0]]), np.array([1.0, 2]), 2.0),
         "a sum that is equal to T",
     )
-    yield case("sizes of 1", 20, 1, "one input")
+    yield case("sizes of 1", 20, 1, note="one input")
     yield Case("sizes of 1", (np.array([[3.0, 1.0]]), np.array([2.0, -1.0]), 4.0))
 
 
@@ -185,8 +185,8 @@ def _exactly_cases(rng: Rng) -> Iterator[Case]:
         return Case(aspect, (k, n), note, table)
 
     yield case("XOR", 1, 2, "XOR")
-    n = int(rng.integers(4, 7))
-    yield case("in between", 2, n)
+    n = int(rng.integers(4, 8))
+    yield case("in between", int(rng.integers(2, n - 1)), n)
     yield case("in between", n - 1, n)
     yield case("none and all", 0, n)
     yield case("none and all", n, n)
@@ -203,27 +203,26 @@ EXACTLY = Exercise(
     reference=exactly,
     cases=_exactly_cases,
     mistakes={
-        "This fires for k or more. A second unit must object when there are more than "
-        "k.": lambda k, n: _between(k, n + 1, n),
+        "This fires for k or more. A second unit must object, with a negative weight, "
+        "when there are more than k.": lambda k, n: _between(k, n + 1, n),
         "This fires for k or fewer: it lacks the unit that demands at least k.": (
             lambda k, n: _between(-1, k, n)
         ),
-        "It fires for k and for k + 1: the unit that objects must fire from k + 1 on.": (
-            lambda k, n: _between(k, k + 1, n)
-        ),
-        "The output never fires: both units fire from k on, and one cancels the "
-        "other.": lambda k, n: _between(k, k - 1, n),
+        "It fires for k and for k + 1: the unit that objects must fire from k + 1, "
+        "not from k + 2 on.": lambda k, n: _between(k, k + 1, n),
+        "The output never fires. A unit that wants k ones has the bias -k, and the one "
+        "that objects must be silent at k.": lambda k, n: _between(k, k - 1, n),
         "The output fires always: with c = 0 a sum of 0 is enough.": (
             lambda k, n: _between(k, k, n, c=0.0)
         ),
-        "The second unit must object: give it a negative weight in v.": (
-            lambda k, n: _between(k, k, n, second=1.0)
-        ),
-        "The biases have the wrong sign: a unit that wants k ones has the bias -k.": (
-            lambda k, n: (np.ones((2, n)), np.array([k, k + 1.0]), *exactly(k, n)[2:])
-        ),
-        "The output wants both units to fire, and so it says more than k.": (
+        "It fires for more than k: there both units fire, and the output wants both.": (
             lambda k, n: _between(k, k, n, c=-2.0, second=1.0)
+        ),
+        "It fires for k + 1: both thresholds are one too high.": (
+            lambda k, n: _between(k + 1, k + 1, n)
+        ),
+        "It fires for k - 1: both thresholds are one too low.": (
+            lambda k, n: _between(k - 1, k - 1, n)
         ),
     },
     also_right=(

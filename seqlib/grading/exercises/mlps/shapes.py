@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -14,7 +14,7 @@ from seqlib.grading.exercises.draw import Array, Rng
 
 
 def fires_inside(x: Array, corners: Array, needed: int) -> Array:
-    """Return (B,): 1 where x is on the inner side of at least `needed` sides, else 0."""
+    """Return (B,): 1 where x is inside of at least `needed` sides, else 0."""
     return (_sides(x, corners) >= needed).astype(float)
 
 
@@ -57,7 +57,7 @@ def _inside_by_cross(x: Array, corners: Array, needed: int) -> Array:
     return (count >= needed) * 1.0
 
 
-def _inside_with(count: partial, comparison: str = ">=") -> object:
+def _inside_with(count: partial, comparison: str = ">=") -> Callable:
     compare = {">=": np.greater_equal, ">": np.greater, "==": np.equal}[comparison]
     return lambda x, corners, needed: compare(count(x, corners), needed).astype(float)
 
@@ -80,9 +80,8 @@ INSIDE = Exercise(
         "The last side is missing: it leads from the last corner back to the first.": (
             _inside_with(partial(_sides, drop=1))
         ),
-        "All lines go through the origin: the bias must shift each to its own corner.": (
-            _inside_with(partial(_sides, shifted=False))
-        ),
+        "All lines go through the origin: the bias must shift each to a corner of its "
+        "side.": (_inside_with(partial(_sides, shifted=False))),
         "At least `needed` sides, so `needed` itself is enough.": (
             _inside_with(partial(_sides), ">")
         ),
