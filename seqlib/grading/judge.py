@@ -148,7 +148,8 @@ def _unlike(names: Sequence[str], case: Case, right: Tree, got: Tree) -> str:
         width = max(width, 4)  # who was not given half precision need not return it
     if case.view is not None:
         right, got = (plain(case.view(tree)) for tree in (right, got))
-        names = [f"{case.view.__name__} of {names[0]}"]
+        view = case.view.__name__  # it sees all that was returned
+        names = [view if len(names) > 1 else f"{view} of {names[0]}"]
     return difference(names, right, got, width)
 
 

@@ -11,6 +11,7 @@ from seqlib.grading.exercise import Exercise
 CHAPTERS = {
     1: "problems",
     4: "responses",
+    2: "mlps",
     5: "rnn",
     6: "bptt",
 }
