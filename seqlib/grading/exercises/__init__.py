@@ -9,6 +9,7 @@ from importlib import import_module
 from seqlib.grading.exercise import Exercise
 
 CHAPTERS = {
+    3: "scanning",
     5: "rnn",
     6: "bptt",
 }
