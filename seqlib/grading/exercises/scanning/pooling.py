@@ -111,9 +111,8 @@ POOL_BACK = Exercise(
     cases=_pool_cases,
     mistakes={
         "A place that wins several windows keeps only the last one's blame: add, dz[u] "
-        "+= dy[t]. With an array of winners use np.add.at; dz[winners] += dy adds once.": (
-            _pool_back(adds=False)
-        ),
+        "+= dy[t]. With an array of winners, np.add.at does; "
+        "dz[winners] += dy adds once.": (_pool_back(adds=False)),
         "Every place of a window gets its blame; only the winner made the output.": (
             _pool_back(lambda window: list(range(len(window))))
         ),
