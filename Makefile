@@ -10,10 +10,10 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 export OMP_NUM_THREADS ?= 1
 
 .NOTPARALLEL:
-.PHONY: help book serve test oldest mutate run release colab bench audit address clean
+.PHONY: help book serve test oldest mutate run experiments release colab bench audit address clean
 
 help:                  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 $(VENV)/book: pyproject.toml constraints.txt
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -47,6 +47,9 @@ mutate: $(VENV)/dev    ## break each equation on purpose, and see a test fail: m
 
 run: $(VENV)/dev       ## run the chapters and store their outputs: make run [ONLY=06-bptt]
 	$(BIN)/python tools/run.py $(ONLY)
+
+experiments: $(VENV)/dev ## run what takes longer than a chapter: make experiments [ONLY=adding]
+	$(BIN)/python tools/experiments.py $(ONLY)
 
 release: $(VENV)/dev   ## make the students' notebooks from the solutions
 	$(BIN)/python -m seqlib.grading release

@@ -84,7 +84,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path):
 
 def files_of_the_package():
     """Return the package's source files as the repository has them."""
-    kinds = {".py", ".css", ".js", ".html", ".typed"}
+    kinds = {".py", ".css", ".js", ".html", ".json", ".typed"}
     paths = sorted((ROOT / "seqlib").rglob("*"))
     return [
         path.relative_to(ROOT).as_posix()

@@ -38,7 +38,16 @@ CHECKS = (
 # No equations: they check, tell, draw, load, or hold torch's modules.
 OTHERS = {
     *("__init__", "_arrays", "_check", "_checks", "_expressions", "_params"),
-    *("boolean", "data", "draw", "explore", "grading", "interop", "ledger"),
+    *(
+        "boolean",
+        "data",
+        "draw",
+        "experiments",
+        "explore",
+        "grading",
+        "interop",
+        "ledger",
+    ),
     *("nn", "train"),
 }
 TESTS = {  # where they are not in test_<module>.py

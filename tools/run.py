@@ -5,11 +5,14 @@ python tools/run.py 06-bptt      runs one
 
 A notebook is written when all of its cells have run, and not before. What is stored is
 what every run gives: no times, no widget ids, and beside each tick of the ledger the
-digests of what it rests on (see _ext/gate.py). Seconds go to _build/times.json.
+digests of what it rests on (see _ext/gate.py). Without names the solutions of the
+exercises run, too, and nothing of theirs is stored. The seconds go to
+appendices/times.json, which the book shows.
 """
 
 import json
 import os
+import platform
 import sys
 import tempfile
 import time
@@ -160,23 +163,58 @@ def progress(text: str) -> None:
         print(f"\r{text:60}\r{text}", end="", flush=True)
 
 
+def machine() -> dict[str, str]:
+    """Say what the seconds were measured on."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+    threads = os.environ.get("OMP_NUM_THREADS", "as many as there are")
+    return {
+        "machine": f"{models[0] if models else platform.machine()}, "
+        f"{os.cpu_count()} cores, threads: {threads}",
+        "python": platform.python_version(),
+    }
+
+
+def keep(times: dict[str, float]) -> None:
+    """Store the seconds that notebooks took, beside those of the others."""
+    path = ROOT / "appendices" / "times.json"
+    old = json.loads(path.read_text("utf-8"))["notebooks"] if path.exists() else {}
+    all_of_them = {
+        name: round(seconds, 1)
+        for name, seconds in sorted((old | times).items())
+        if (ROOT / f"{name}.ipynb").exists()
+    }
+    text = json.dumps(machine() | {"notebooks": all_of_them}, indent=1)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def solve(path: Path, say=lambda text: None) -> float:
+    """Run a notebook of solutions, store nothing of it, and return its seconds."""
+    start = time.perf_counter()
+    execute(nbformat.read(path, as_version=4), path.name, say)
+    return time.perf_counter() - start
+
+
 def main(names: list[str]) -> int:
     """Run chapters; return the exit status."""
-    times_file = ROOT / "_build" / "times.json"
-    times = json.loads(times_file.read_text()) if times_file.exists() else {}
     paths = chosen(names)
-    for path in paths:
+    solutions = [] if names else sorted(ROOT.glob("exercises/solutions/*.ipynb"))
+    for path in [*paths, *solutions]:
+        solved = path in solutions
         try:
-            times[path.stem] = seconds = run(path, ROOT / "seqlib", progress)
+            if solved:
+                seconds = solve(path, progress)
+            else:
+                seconds = run(path, ROOT / "seqlib", progress)
         except FailedError as error:
             progress("")
             sys.exit(f"{error}\nThe notebook on disk is as it was.")
         progress("")
         print(f"{path.name}: {seconds:.1f} s", flush=True)
-        times_file.parent.mkdir(exist_ok=True)
-        times_file.write_text(json.dumps(times, indent=1, sort_keys=True) + "\n")
-    if not names:
-        for path in sorted(ROOT.glob("exercises/solutions/*.ipynb")):
+        page = f"exercises/{path.stem}" if solved else path.relative_to(ROOT)
+        keep({str(page).removesuffix(".ipynb"): seconds})
+        if solved:
             clear(path)
     ran = {p.relative_to(ROOT).as_posix() for p in paths}
     problems = [p for p in gate.inspect(ROOT).problems if p.file in ran]
