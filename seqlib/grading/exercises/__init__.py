@@ -12,6 +12,7 @@ CHAPTERS = {
     1: "problems",
     4: "responses",
     2: "mlps",
+    3: "scanning",
     5: "rnn",
     6: "bptt",
 }
