@@ -1,4 +1,4 @@
-"""The adding problem (chapter 8): how well is it solved, and after how many updates?
+"""The adding problem (chapter 8): how well it is solved, after how many updates.
 
 A sequence holds `steps` numbers from 0 to 1, two of them marked; the answer is the sum
 of the two. Measured is the mean squared error on 1,000 new sequences while a network
@@ -98,7 +98,7 @@ def run(
     steps: int = 50,
     start: str = "log T, write gate closed",
     rate: float = 0.02,
-    updates: int = 500,
+    updates: int = 400,
     every: int = 25,
 ) -> dict[str, Any]:
     """Train one network, and return its errors and gates.
