@@ -128,10 +128,10 @@ WRITERS = Exercise(
     mistakes={
         "One gate too many: what is written at step k is written after f_k has acted, "
         "so its first gate is that of step k + 1.": (
-            lambda *args: _shares(*args, start=-1)
+            lambda c0, f, i, g: _shares(c0, f, i, g, start=-1)
         ),
         "One gate too few: the last gate, f_T, acts on all that was there before.": (
-            lambda *args: _shares(*args, stop=-1)
+            lambda c0, f, i, g: _shares(c0, f, i, g, stop=-1)
         ),
         "Nothing is forgotten here: each share is multiplied by all gates that came "
         "after it.": lambda c0, f, i, g: np.vstack([c0[None], i * g]),

@@ -216,6 +216,18 @@ def _peep_outside(
     return (σ(z_o) + p[2] * new) * np.tanh(new), new
 
 
+def _peep_without(gate: str) -> Callable:
+    """Return a step in which one gate has no peephole."""
+    kept = np.array([[float(name != gate)] for name in "ifo"])
+
+    def step(
+        x: Array, h: Array, c: Array, W: Array, U: Array, b: Array, p: Array
+    ) -> Pair:
+        return _peep(x, h, c, W, U, b, p * kept)
+
+    return step
+
+
 def _peep_by_shifted_bias(
     x: Array, h: Array, c: Array, W: Array, U: Array, b: Array, p: Array
 ) -> Pair:
@@ -252,13 +264,13 @@ PEEPHOLES = Exercise(
             lambda *args: lstm_step(*args[:-1])
         ),
         "The output gate has no peephole here; p_o * c_new belongs into its sum.": (
-            lambda *args: _peep(*args[:-1], args[-1] * np.array([[1], [1], [0]]))
+            _peep_without("o")
         ),
         "The forget gate has no peephole here; p_f * c belongs into its sum.": (
-            lambda *args: _peep(*args[:-1], args[-1] * np.array([[1], [0], [1]]))
+            _peep_without("f")
         ),
         "The input gate has no peephole here; p_i * c belongs into its sum.": (
-            lambda *args: _peep(*args[:-1], args[-1] * np.array([[0], [1], [1]]))
+            _peep_without("i")
         ),
         "The peephole is added to the gate; it belongs into the sum inside the "
         "logistic function, or the gate leaves 0 to 1.": _peep_outside,
