@@ -33,11 +33,11 @@ def lstm_step_backward(
     f: Array,
     g: Array,
     o: Array,
-    c_prev: Array,
+    c_old: Array,
     c: Array,
 ) -> Pair:
-    """Return dz (B, 4H) and dc_prev (B, H) of one step."""
-    return _back(dh, dc, i, f, g, o, c_prev, c)
+    """Return dz (B, 4H) and dc_old (B, H) of one step."""
+    return _back(dh, dc, i, f, g, o, c_old, c)
 
 
 def _back(
@@ -47,7 +47,7 @@ def _back(
     f: Array,
     g: Array,
     o: Array,
-    c_prev: Array,
+    c_old: Array,
     c: Array,
     later: float = 1.0,
     own: float = 1.0,
@@ -61,7 +61,7 @@ def _back(
     """Go back one step; the options are the mistakes that one can make."""
     m = np.tanh(c)
     total = later * dc + own * dh * o * slope(m)
-    dz_i, dz_f = total * g * gate(i), total * c_prev * gate(f)
+    dz_i, dz_f = total * g * gate(i), total * c_old * gate(f)
     dz_g, dz_o = total * i * candidate(g), dh * shown(c) * gate(o)
     dz = np.concatenate([(dz_i, dz_f, dz_g, dz_o)[k] for k in order], axis=-1)
     back = {"f * sum": f * total, "sum": total, "f * dc": f * dc, "i * sum": i * total}
@@ -72,9 +72,9 @@ def _back_cases(rng: Rng) -> Iterator[Case]:
     def case(aspect: str, B: int, H: int) -> Case:
         gates = _gates(rng, B, H)
         i, f, g, _ = gates
-        c_prev = rng.choice([-1, 1], (B, H)) * rng.uniform(0.5, 1.5, (B, H))
+        c_old = rng.choice([-1, 1], (B, H)) * rng.uniform(0.5, 1.5, (B, H))
         dh, dc = rng.normal(size=(2, B, H))
-        return Case(aspect, (dh, dc, *gates, c_prev, f * c_prev + i * g))
+        return Case(aspect, (dh, dc, *gates, c_old, f * c_old + i * g))
 
     yield case("values", *sizes(rng, 2, 2))
     yield case("values", *sizes(rng, 3, 3))
@@ -83,10 +83,10 @@ def _back_cases(rng: Rng) -> Iterator[Case]:
 
 
 def _back_in_place(dh: Array, dc: Array, *rest: Array) -> Pair:
-    dz, dc_prev = lstm_step_backward(dh, dc, *rest)
+    dz, dc_old = lstm_step_backward(dh, dc, *rest)
     _, _, _, o, _, c = rest
     dc += dh * o * (1 - np.tanh(c) ** 2)
-    return dz, dc_prev
+    return dz, dc_old
 
 
 def _back_new_memory(
@@ -96,7 +96,7 @@ def _back_new_memory(
     f: Array,
     g: Array,
     o: Array,
-    c_prev: Array,
+    c_old: Array,
     c: Array,
 ) -> Pair:
     return lstm_step_backward(dh, dc, i, f, g, o, c, c)
@@ -109,14 +109,14 @@ def _back_by_named_steps(
     f: Array,
     g: Array,
     o: Array,
-    c_prev: Array,
+    c_old: Array,
     c: Array,
 ) -> Pair:
     """Follow the chapter's list, an intermediate a line."""
     m = np.tanh(c)
     do, dm = dh * m, dh * o
     dc = dm - dm * m**2 + dc
-    df, di, dg = dc * c_prev, dc * g, dc * i
+    df, di, dg = dc * c_old, dc * g, dc * i
     blocks = [
         di * i - di * i**2,
         df * f - df * f**2,
@@ -134,7 +134,7 @@ ONE_STEP_BACK = Exercise(
     difficulty=2,
     importance=3,
     minutes=20,
-    returns=("dz", "dc_prev"),
+    returns=("dz", "dc_old"),
     reference=lstm_step_backward,
     cases=_back_cases,
     mistakes={
@@ -144,7 +144,7 @@ ONE_STEP_BACK = Exercise(
         "is left out.": partial(_back, own=0.0),
         "The slope of tanh(c) is missing: on its way from h to c the blame is "
         "multiplied by 1 - tanh(c)².": partial(_back, slope=lambda m: 1 + 0 * m),
-        "A forget gate is blamed in proportion to what there was to forget: c_prev, "
+        "A forget gate is blamed in proportion to what there was to forget: c_old, "
         "not the new c.": _back_new_memory,
         "The slopes of the gates are missing: a logistic function with the value s has "
         "the slope s (1 - s).": partial(_back, gate=lambda s: 1 + 0 * s),
@@ -160,12 +160,12 @@ ONE_STEP_BACK = Exercise(
         ),
         "The blocks of dz are i, f, g, o, as in the forward pass; here the last two "
         "are exchanged.": partial(_back, order=(0, 1, 3, 2)),
-        "dc_prev goes back through the forget gate: multiply by f.": (
+        "dc_old goes back through the forget gate: multiply by f.": (
             partial(_back, passed="sum")
         ),
-        "dc_prev is f times the whole blame of c, with the part that came through the "
+        "dc_old is f times the whole blame of c, with the part that came through the "
         "output.": partial(_back, passed="f * dc"),
-        "dc_prev goes back through the forget gate, not through the input gate.": (
+        "dc_old goes back through the forget gate, not through the input gate.": (
             partial(_back, passed="i * sum")
         ),
         "`dc += …` writes into the caller's array; `dc = dc + …` makes a new one.": (
