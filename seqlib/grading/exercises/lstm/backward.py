@@ -211,7 +211,7 @@ def _all_back(
             dh, through_c * dc, *gates, c[:, t + before], c[:, t + 1]
         )
         if gate:
-            dc = dc / f[:, t] * f[:, max(t - 1, 0)]
+            dc = dc / f[:, t] * (f[:, max(t - 1, 0)] if gate == 1 else 1)
         dh = dz[:, t] @ W_hh
     return dz, dh, dc
 
@@ -313,6 +313,8 @@ THROUGH_TIME = Exercise(
         "it c[:, t + 1].": partial(_all_back, before=1),
         "The blame of the memory goes back through the forget gate of the step that it "
         "leaves, here it goes through that of a neighbour.": partial(_all_back, gate=1),
+        "The blame of the memory goes back through the forget gate: multiply it by "
+        "f[:, t] at the end of each round.": partial(_all_back, gate=2),
         "The loop runs forward in time; the blame comes from the future, so begin at "
         "the last step.": _all_forward,
         "The steps are averaged: divide by T in the loss, if at all, not here.": (

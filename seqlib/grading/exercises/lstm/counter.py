@@ -61,7 +61,7 @@ def _counter_cases(rng: Rng) -> Iterator[Case]:
 
         right = [list(accumulate(row, step, initial=0))[1:] for row in ids]
 
-        def counted(weights: Array) -> Array:
+        def reading(weights: Array) -> Array:
             """Return (5, T): the count where the memory is within 0.1 of it."""
             weights = np.asarray(weights, float)
             c, cs = np.zeros(len(ids)), []
@@ -74,7 +74,7 @@ def _counter_cases(rng: Rng) -> Iterator[Case]:
             near = np.abs(memory - right) < 0.1
             return np.where(near, right, np.round(memory, 1))
 
-        return Case(aspect, (up, down, wipe, V), note, counted)
+        return Case(aspect, (up, down, wipe, V), note, reading)
 
     V = int(rng.integers(5, 9))
     yield case("counts", V, 14, [0.3, 0.2, 0.1, 0.4])
