@@ -15,6 +15,7 @@ CHAPTERS = {
     3: "scanning",
     5: "rnn",
     6: "bptt",
+    8: "lstm",
 }
 
 
