@@ -1,8 +1,13 @@
 """Chapter 9's references against torch, which has only one of the two forms."""
 
+from pathlib import Path
+
+import nbformat
 import numpy as np
+import pytest
 import torch
 
+from seqlib.grading import CheckError, check
 from seqlib.grading.exercises.gru import backward, budget, memory, step, translate
 
 rng = np.random.default_rng(9)
@@ -108,3 +113,13 @@ def test_units_against_torch():
             number = sum(w.numel() for w in kind(D, size).parameters())
             assert budget.units_for(number, D, blocks) == size
             assert budget.units_for(number - 1, D, blocks) == size - 1
+
+
+def test_the_broken_program_has_both_of_its_faults():
+    path = Path(__file__).parents[1] / "exercises" / "09-gru.ipynb"
+    cells = [c.source for c in nbformat.read(path, as_version=4).cells]
+    (source,) = [text for text in cells if text.startswith("def broken(")]
+    space = {"np": np, "sigmoid": step.sigmoid}
+    exec(source, space)
+    with pytest.raises(CheckError, match="Hint: Both faults are still there"):
+        check("9-5", space["broken"])
