@@ -3,10 +3,11 @@
 Each run trains one network, a cell and a linear readout, from one seed. The same for
 every cell: for each task the number of parameters, readout included (the hidden size is
 the one that comes nearest, so a step costs about equally many multiplications too), the
-steps, the batch, and the learning rates: 0.01, and on two tasks 0.003 as well. All weights start as torch's do; `keep` is then added to the bias
-of the gate that keeps, a GRU's z or an LSTM's f. All gradients come from
-`seqlib.recurrent_backward` and `seqlib.functional`, in numpy. A run tells its score on
-held-out data ten times as it trains.
+steps, the batch, and the learning rates: 0.01, and on two tasks 0.003 as well. All
+weights start as torch's do; `keep` is then added to the bias of the gate that keeps, a
+GRU's z or an LSTM's f. All gradients come from `seqlib.recurrent_backward` and
+`seqlib.functional`, in numpy. A run tells its score on held-out data ten times as it
+trains.
 
 - adding: the sum of two marked numbers out of 30; score: mean squared error, where
   always answering 1 has 1/6.
