@@ -1144,7 +1144,7 @@ def test_torch_where_an_exercise_allows_it():
         "import torch\nimport numpy as np",
         "def cube(x):\n    t = torch.tensor(x, requires_grad=True)\n"
         "    (t**3).sum().backward()\n    return t.grad.numpy()",
-        "def bomb(x):\n    return torch.ones(2**28).numpy()",  # a gigabyte
+        "def bomb(x):\n    return torch.ones(2**29).numpy()",  # two gigabytes
         "def tensor(x):\n    return 2 * torch.tensor(x)",
     )
     x = np.arange(3.0)

@@ -16,7 +16,7 @@ from seqlib.grading import CheckError, check
 from seqlib.grading.compare import difference, leaves
 from seqlib.grading.exercise import FLOAT32, INPUTS, Case, Exercise
 from seqlib.grading.exercises import CHAPTERS, chapter, find
-from seqlib.grading.judge import judge
+from seqlib.grading.judge import Judge
 from seqlib.grading.outcome import call, plain
 
 ALL = [e for number in CHAPTERS for e in chapter(number).values()]
@@ -35,7 +35,7 @@ RIGHT = [
 
 def verdict(exercise: Exercise, function, seed=SEEDS[0]):
     cases = exercise.draw(seed)
-    return judge(exercise, cases, [call(function, case) for case in cases])
+    return Judge(exercise, cases)([call(function, case) for case in cases])
 
 
 def message(id: str, function) -> str:
@@ -530,3 +530,13 @@ def test_the_import_needs_numpy_alone():
         [sys.executable, "-c", loaded], capture_output=True, text=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_result_too_large_to_copy_is_said_to_be():
+    class Large:
+        def __array__(self, *_, **__):
+            raise MemoryError
+
+    case = find("6-1").draw(1)[0]
+    found = call(lambda *args: Large(), case)
+    assert found.problem == "it must return less: there is no memory for a copy of it"

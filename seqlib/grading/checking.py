@@ -8,7 +8,7 @@ from typing import Any
 
 from seqlib.grading.exercise import Exercise
 from seqlib.grading.exercises import find
-from seqlib.grading.judge import Fault, judge
+from seqlib.grading.judge import Fault, Judge
 from seqlib.grading.outcome import call, unusable
 
 SEED = 6  # the marks are given with other seeds
@@ -44,7 +44,7 @@ def check(id: str, function: Any) -> None:
         outcomes.append(call(function, case))
         if outcomes[-1].problem:
             break  # one message is enough
-    verdict = judge(exercise, cases[: len(outcomes)], outcomes)
+    verdict = Judge(exercise, cases)(outcomes)
     if verdict.faults:
         complete = len(outcomes) == len(cases)
         raise CheckError(_report(exercise, verdict.faults, verdict.points * complete))

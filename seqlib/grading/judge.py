@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,69 +39,91 @@ class Verdict:
     faults: dict[str, Fault]
 
 
-def judge(
-    exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome]
-) -> Verdict:
-    """Compare the outcome of each case with what the reference gives."""
-    faults: dict[str, Fault] = {}
-    for i, (case, outcome) in enumerate(zip(cases, outcomes, strict=True)):
-        for aspect, text in _faults(exercise, case, outcome):
-            if aspect not in faults:
-                where = "" if text == UNWRITTEN else _where(exercise, case)
-                hint = recognise(exercise, cases, outcomes, i, aspect == INPUTS)
-                faults[aspect] = Fault(text, where, hint)
-    lost = set(faults)
-    if lost >= set(exercise.marks) - {INPUTS}:  # doing nothing changes nothing either
-        lost.add(INPUTS)
-    earned = sum(
-        marks for aspect, marks in exercise.marks.items() if aspect not in lost
-    )
-    return Verdict(earned, faults)
+class Judge:
+    """Decides about answers to one exercise; what is right is computed once.
 
-
-def _faults(exercise: Exercise, case: Case, outcome: Outcome) -> list[tuple[str, str]]:
-    """Return what is wrong with one outcome: pairs of an aspect and a sentence."""
-    if outcome.problem:
-        return [(case.aspect, outcome.problem)]
-    found = []
-    right, got = call(exercise.reference, case).result, outcome.result
-    text = _unlike(exercise.returns, case, right, got)
-    if not text and case.aspect == FLOAT32 and (wide := _not_float32(got)):
-        text = f"float32 went in, so float32 must come out, got {wide}"
-    if text:
-        found.append((case.aspect, text))
-    before = plain(case.args)
-    for name, old, new in zip(exercise.parameters, before, outcome.inputs, strict=True):
-        if not identical(old, new):
-            aspect = INPUTS if INPUTS in exercise.marks else case.aspect
-            text = f"it changes its argument {name} in place: work on a copy"
-            found.append((aspect, text))
-    return found
-
-
-def recognise(
-    exercise: Exercise,
-    cases: Sequence[Case],
-    outcomes: Sequence[Outcome],
-    at: int,
-    inputs: bool = False,
-) -> str:
-    """Return the hint of the known mistake that fails case `at` in the same way.
-
-    Of several it is the one that agrees with the outcomes of most cases. With `inputs`
-    the mistake must have left the same in its arguments, too.
+    Parameters
+    ----------
+    exercise : Exercise
+    cases : on which every answer is called
     """
-    best, hint = 0, ""
-    for text, wrong in exercise.mistakes.items():
+
+    def __init__(self, exercise: Exercise, cases: Sequence[Case]) -> None:
+        self.exercise, self.cases = exercise, cases
+
+    @cached_property
+    def right(self) -> list[Outcome]:
+        """What the reference gives for each case."""
+        return [call(self.exercise.reference, case) for case in self.cases]
+
+    @cached_property
+    def known(self) -> dict[str, list[Outcome]]:
+        """What each known mistake gives for each case, by its hint."""
         with np.errstate(all="ignore"):
-            known = [call(wrong, case) for case in cases]
-        alike = [
-            _alike(exercise, case, one, other, inputs)
-            for case, one, other in zip(cases, known, outcomes, strict=True)
-        ]
-        if alike[at] and sum(alike) > best:
-            best, hint = sum(alike), text
-    return hint
+            return {
+                hint: [call(wrong, case) for case in self.cases]
+                for hint, wrong in self.exercise.mistakes.items()
+            }
+
+    def __call__(self, outcomes: Sequence[Outcome]) -> Verdict:
+        """Compare the outcome of each case, or of the first few, with the right one."""
+        marks, faults = self.exercise.marks, {}
+        for i, outcome in enumerate(outcomes):
+            for aspect, text in self._faults(i, outcome):
+                if aspect not in faults:
+                    faults[aspect] = self._fault(outcomes, i, aspect, text)
+        lost = set(faults)
+        if lost >= set(marks) - {INPUTS}:  # doing nothing changes nothing either
+            lost.add(INPUTS)
+        earned = sum(points for aspect, points in marks.items() if aspect not in lost)
+        return Verdict(earned, faults)
+
+    def _faults(self, i: int, outcome: Outcome) -> list[tuple[str, str]]:
+        """Return what is wrong with one outcome: pairs of an aspect and a sentence."""
+        exercise, case = self.exercise, self.cases[i]
+        if outcome.problem:
+            return [(case.aspect, outcome.problem)]
+        found = []
+        got = outcome.result
+        text = _unlike(exercise.returns, case, self.right[i].result, got)
+        if not text and case.aspect == FLOAT32 and (wide := _not_float32(got)):
+            text = f"float32 went in, so float32 must come out, got {wide}"
+        if text:
+            found.append((case.aspect, text))
+        before = plain(case.args)
+        for name, old, new in zip(
+            exercise.parameters, before, outcome.inputs, strict=True
+        ):
+            if not identical(old, new):
+                aspect = INPUTS if INPUTS in exercise.marks else case.aspect
+                text = f"it changes its argument {name} in place: work on a copy"
+                found.append((aspect, text))
+        return found
+
+    def _fault(
+        self, outcomes: Sequence[Outcome], i: int, aspect: str, text: str
+    ) -> Fault:
+        if text == UNWRITTEN:
+            return Fault(text)
+        hint = self._recognise(outcomes, i, aspect == INPUTS)
+        return Fault(text, _where(self.exercise, self.cases[i]), hint)
+
+    def _recognise(self, outcomes: Sequence[Outcome], at: int, inputs: bool) -> str:
+        """Return the hint of the known mistake that fails case `at` in the same way.
+
+        Of several it is the one that agrees with the outcomes of most cases. With
+        `inputs` the mistake must have left the same in its arguments, too.
+        """
+        best, hint = 0, ""
+        for text, known in self.known.items():
+
+            def alike(i: int, known: list[Outcome] = known) -> bool:
+                case = self.cases[i]
+                return _alike(self.exercise, case, known[i], outcomes[i], inputs)
+
+            if alike(at) and (agree := sum(map(alike, range(len(outcomes))))) > best:
+                best, hint = agree, text
+        return hint
 
 
 def _alike(

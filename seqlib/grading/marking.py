@@ -10,7 +10,7 @@ from typing import Any
 
 from seqlib.grading.exercise import Exercise
 from seqlib.grading.exercises import chapter
-from seqlib.grading.judge import Fault, Verdict, judge
+from seqlib.grading.judge import Fault, Judge, Verdict
 from seqlib.grading.outcome import Outcome
 from seqlib.grading.references import References
 from seqlib.grading.replies import clean
@@ -91,7 +91,7 @@ class Marker:
         self.exercises = chapter(number)
         self.exercise = f"{number:02}"
         self.seconds = seconds
-        self.cases = {id: e.draw(seed) for id, e in self.exercises.items()}
+        self.judges = {id: Judge(e, e.draw(seed)) for id, e in self.exercises.items()}
         kinds = {_kind(e) for e in self.exercises.values()}
         self.sandboxes = {kind: Sandbox(*kind, contained, folder) for kind in kinds}
         self.references = References()
@@ -173,13 +173,13 @@ class Marker:
         SandboxError
             The sandbox was lost as often as it may be.
         """
-        sandbox, cases = self.sandboxes[_kind(exercise)], self.cases[exercise.id]
+        sandbox, judge = self.sandboxes[_kind(exercise)], self.judges[exercise.id]
 
         def stand_in(id: str) -> Any:
             return lambda *args, **named: self.references(id, *args, **named)
 
         given = {self.exercises[id].function: stand_in(id) for id in stand_ins}
-        arguments = [case.args for case in cases]
+        arguments = [case.args for case in judge.cases]
 
         def call() -> list[Outcome] | str:
             if not sandbox.running:
@@ -194,7 +194,7 @@ class Marker:
             Outcome(o.result, o.inputs, _explained(exercise, o.problem), o.error)
             for o in outcomes
         ]
-        return judge(exercise, cases, outcomes)
+        return judge(outcomes)
 
 
 def _again(do: Any) -> Any:

@@ -77,6 +77,8 @@ def plain(value: Any) -> Tree:
         raise NotDataError(f"arrays or numbers, not {_a(value)}")
     try:
         array = np.array(np.asarray(value), copy=True, subok=False)
+    except MemoryError:
+        raise NotDataError("less: there is no memory for a copy of it") from None
     except Exception:
         raise NotDataError(f"arrays or numbers, not {_a(value)}") from None
     if array.dtype.kind not in "biufc":
