@@ -16,6 +16,7 @@ CHAPTERS = {
     5: "rnn",
     6: "bptt",
     8: "lstm",
+    9: "gru",
 }
 
 
