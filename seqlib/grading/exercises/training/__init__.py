@@ -5,7 +5,7 @@ from dataclasses import replace
 from .losses import BACK, LOSS
 from .machine import CAUGHT
 from .scores import BITS, EARLY, REPORT
-from .step import TRAIN_STEP
+from .step import UPDATE
 from .updates import ADAM, FIRST, SCHEDULE
 
 #: What would answer the questions: it is not there when the marks are given.
@@ -23,7 +23,7 @@ WITHOUT = (
 _ALL = (
     LOSS,
     BACK,
-    TRAIN_STEP,
+    UPDATE,
     ADAM,
     SCHEDULE,
     FIRST,

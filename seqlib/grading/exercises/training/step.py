@@ -1,9 +1,8 @@
-"""One update of a whole network: forward, loss, backward through time, step."""
+"""One update of a whole network: loss, backward through time, step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -12,90 +11,73 @@ from seqlib.grading.exercises.draw import Array, Rng, sizes, weights
 
 # 7-3 ---------------------------------------------------------------------------------
 
-Numbers = tuple[float, Array, Array, Array, Array, Array]
+Params = dict[str, Array]
 
 
-def train_step(
+def update(x: Array, h: Array, y: Array, p: Params, lr: float) -> tuple[float, Params]:
+    """Return the loss before the update, and the parameters after it."""
+    return _update(x, h, y, p, lr)
+
+
+def _update(
     x: Array,
+    h: Array,
     y: Array,
-    W_ih: Array,
-    W_hh: Array,
-    b: Array,
-    W_hy: Array,
-    b_y: Array,
-    lr: float,
-) -> Numbers:
-    """Return the loss before the update, and the five parameters after it."""
-    return _train(x, y, W_ih, W_hh, b, W_hy, b_y, lr)
-
-
-def _train(
-    x: Array,
-    y: Array,
-    W_ih: Array,
-    W_hh: Array,
-    b: Array,
-    W_hy: Array,
-    b_y: Array,
+    p: Params,
     lr: float,
     *,
     divide: bool = True,
     through: bool = True,
     slope: bool = True,
+    old_slope: bool = False,
     turned: bool = False,
-    shift: int = 0,
-    up: bool = False,
+    after: bool = False,
     late: bool = False,
-) -> Numbers:
+) -> tuple[float, Params]:
     """Do the step; every option is a way to get it wrong."""
-    T, H = len(x), len(b)
-    h = np.zeros((T + 1, H))
-    for t in range(T):
-        h[t + 1] = np.tanh(W_ih @ x[t] + W_hh @ h[t] + b)
-    o = h[1:] @ W_hy.T + b_y
-    p = np.exp(o - o.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
-    loss = -np.log(p[np.arange(T), y]).mean()
-    do = (p - np.eye(len(b_y))[y]) / (T if divide else 1)
-    step = -lr if up else lr
-    new_W_hy = W_hy - step * do.T @ h[1:]
-    dz = np.zeros((T + 1, H))  # dz[T] stays zero: nothing comes after the end
+    T = len(x)
+    o = h[1:] @ p["W_hy"].T + p["b_y"]
+    y_hat = np.exp(o - o.max(axis=1, keepdims=True))
+    y_hat /= y_hat.sum(axis=1, keepdims=True)
+    loss = -np.log(y_hat[np.arange(T), y]).mean()
+    do = (y_hat - np.eye(o.shape[1])[y]) / (T if divide else 1)
+    g = {"W_hy": do.T @ h[1:], "b_y": do.sum(axis=0)}
+    W_hy = p["W_hy"] - lr * g["W_hy"] if late else p["W_hy"]
+    dz = np.zeros_like(h)  # dz[T] stays zero: nothing comes after the end
     for t in reversed(range(T)):
-        dh = (new_W_hy if late else W_hy).T @ do[t]
+        dh = do[t] @ W_hy
         if through:
-            dh = dh + (W_hh if turned else W_hh.T) @ dz[t + 1]
-        dz[t] = dh * (1 - h[t + 1] ** 2) if slope else dh
-    before = h[shift : T + shift]
-    return (
-        float(loss),
-        W_ih - step * dz[:T].T @ x,
-        W_hh - step * dz[:T].T @ before,
-        b - step * dz.sum(axis=0),
-        new_W_hy,
-        b_y - step * do.sum(axis=0),
-    )
+            dh = dh + dz[t + 1] @ (p["W_hh"].T if turned else p["W_hh"])
+        state = h[t] if old_slope else h[t + 1]
+        dz[t] = dh * (1 - state**2) if slope else dh
+    g["W_ih"] = dz[:T].T @ x
+    g["W_hh"] = dz[:T].T @ (h[1:] if after else h[:-1])
+    g["b"] = dz.sum(axis=0)
+    return float(loss), {name: w - lr * g[name] for name, w in p.items()}
 
 
-def _wrong(**option: Any) -> Any:
-    def step(
-        x: Array,
-        y: Array,
-        W_ih: Array,
-        W_hh: Array,
-        b: Array,
-        W_hy: Array,
-        b_y: Array,
-        lr: float,
-    ) -> Numbers:
-        return _train(x, y, W_ih, W_hh, b, W_hy, b_y, lr, **option)
+def _wrong(**option: bool) -> Callable:
+    def wrong(
+        x: Array, h: Array, y: Array, p: Params, lr: float
+    ) -> tuple[float, Params]:
+        return _update(x, h, y, p, lr, **option)
 
-    return step
+    return wrong
+
+
+def _states(x: Array, h_0: Array, p: Params) -> Array:
+    h = [h_0]
+    for x_t in x:
+        h.append(np.tanh(p["W_ih"] @ x_t + p["W_hh"] @ h[-1] + p["b"]))
+    return np.array(h)
 
 
 def _case(rng: Rng, aspect: str, T: int, D: int, H: int, O: int) -> Case:
     x, y = rng.normal(size=(T, D)), rng.integers(0, O, T)
-    W_hy, b_y = rng.normal(size=(O, H)), rng.uniform(-0.5, 0.5, O)
-    return Case(aspect, (x, y, *weights(rng, D, H), W_hy, b_y, 0.7))
+    p = dict(zip(("W_ih", "W_hh", "b"), weights(rng, D, H), strict=True))
+    p |= {"W_hy": rng.normal(size=(O, H)), "b_y": rng.uniform(-0.5, 0.5, O)}
+    h = _states(x, rng.uniform(-0.5, 0.5, H), p)
+    return Case(aspect, (x, h, y, p, 0.7))
 
 
 def _cases(rng: Rng) -> Iterator[Case]:
@@ -107,97 +89,83 @@ def _cases(rng: Rng) -> Iterator[Case]:
 
 
 def _in_place(
-    x: Array,
-    y: Array,
-    W_ih: Array,
-    W_hh: Array,
-    b: Array,
-    W_hy: Array,
-    b_y: Array,
-    lr: float,
-) -> Numbers:
-    loss, *new = _train(x, y, W_ih, W_hh, b, W_hy, b_y, lr)
-    for old, value in zip((W_ih, W_hh, b, W_hy, b_y), new, strict=True):
-        old[:] = value
-    return loss, W_ih, W_hh, b, W_hy, b_y
+    x: Array, h: Array, y: Array, p: Params, lr: float
+) -> tuple[float, Params]:
+    loss, new = update(x, h, y, p, lr)
+    for name, value in new.items():
+        p[name][:] = value
+    return loss, p
+
+
+def _gradients(
+    x: Array, h: Array, y: Array, p: Params, lr: float
+) -> tuple[float, Params]:
+    loss, new = update(x, h, y, p, 1.0)
+    return loss, {name: w - new[name] for name, w in p.items()}
 
 
 def _loss_after(
-    x: Array,
-    y: Array,
-    W_ih: Array,
-    W_hh: Array,
-    b: Array,
-    W_hy: Array,
-    b_y: Array,
-    lr: float,
-) -> Numbers:
-    new = _train(x, y, W_ih, W_hh, b, W_hy, b_y, lr)[1:]
-    return _train(x, y, *new, lr)[0], *new
+    x: Array, h: Array, y: Array, p: Params, lr: float
+) -> tuple[float, Params]:
+    _, new = update(x, h, y, p, lr)
+    return update(x, _states(x, h[0], new), y, new, lr)[0], new
 
 
 def _by_steps(
-    x: Array,
-    y: Array,
-    W_ih: Array,
-    W_hh: Array,
-    b: Array,
-    W_hy: Array,
-    b_y: Array,
-    lr: float,
-) -> Numbers:
-    """Keep lists, and add outer products one step at a time."""
-    T, states, errors, loss = len(x), [np.zeros(len(b))], [], 0.0
-    for x_t, y_t in zip(x, y, strict=True):
-        states.append(np.tanh(W_ih @ x_t + b + W_hh @ states[-1]))
-        o = W_hy @ states[-1] + b_y
-        loss += (np.logaddexp.reduce(o) - o[y_t]) / T
-        error = np.exp(o - np.logaddexp.reduce(o)) / T
-        error[y_t] -= 1 / T
-        errors.append(error)
-    total = [np.zeros_like(a) for a in (W_ih, W_hh, b, W_hy, b_y)]
-    carried = np.zeros(len(b))
-    for t in range(T - 1, -1, -1):
-        h = states[t + 1]
-        dz = (errors[t] @ W_hy + carried) * (1 - h * h)
-        parts = [np.outer(dz, x[t]), np.outer(dz, states[t]), dz]
-        parts += [np.outer(errors[t], h), errors[t]]
-        total = [a + part for a, part in zip(total, parts, strict=True)]
-        carried = dz @ W_hh
-    new = (a - lr * g for a, g in zip((W_ih, W_hh, b, W_hy, b_y), total, strict=True))
-    return (float(loss), *new)  # type: ignore[return-value]
+    x: Array, h: Array, y: Array, p: Params, lr: float
+) -> tuple[Array, Params]:
+    """Add outer products one step at a time, from the end."""
+    new, loss, T = {name: w.copy() for name, w in p.items()}, 0.0, len(x)
+    carried = np.zeros(h.shape[1])
+    for t in range(T, 0, -1):
+        o = p["W_hy"] @ h[t] + p["b_y"]
+        top = np.logaddexp.reduce(o)
+        loss += (top - o[y[t - 1]]) / T
+        error = np.exp(o - top) / T
+        error[y[t - 1]] -= 1 / T
+        dz = (error @ p["W_hy"] + carried) * (1 - h[t] * h[t])
+        carried = p["W_hh"].T @ dz
+        parts = [np.outer(dz, x[t - 1]), np.outer(dz, h[t - 1]), dz]
+        parts += [np.outer(error, h[t]), error]
+        for name, part in zip(("W_ih", "W_hh", "b", "W_hy", "b_y"), parts, strict=True):
+            new[name] -= lr * part
+    return np.array(loss), new
 
 
-TRAIN_STEP = Exercise(
+UPDATE = Exercise(
     id="7-3",
     title="One update of everything",
     marks={"values": 3, "long sequences": 1, "sizes of 1": 1, INPUTS: 1},
     difficulty=3,
     importance=3,
     minutes=35,
-    returns=("loss", "W_ih", "W_hh", "b", "W_hy", "b_y"),
-    reference=train_step,
+    returns=("loss", "p"),
+    reference=update,
     cases=_cases,
     mistakes={
-        "The factor 1/T of the mean is missing in the gradient: the loss is a mean "
-        "over the steps.": _wrong(divide=False),
+        "The factor 1/T is missing in the gradient: the loss is a mean over the "
+        "steps.": (_wrong(divide=False)),
         "No blame goes back in time: dh_t is W_hy' do_t plus W_hh' dz_{t+1}.": (
             _wrong(through=False)
         ),
         "The slope of tanh is missing: dz_t is dh_t times 1 - h_t².": _wrong(
             slope=False
         ),
+        "The slope belongs to the state that comes out of the step, h[t + 1] for x[t]; "
+        "here it is the state before.": _wrong(old_slope=True),
         "On the way back W_hh is to be transposed: W_hh' dz_{t+1}.": _wrong(
             turned=True
         ),
-        "The gradient of W_hh pairs dz_t with the state before, h_{t-1}, which W_hh "
-        "multiplied; here it is h_t.": _wrong(shift=1),
-        "This walks uphill: subtract the gradient.": _wrong(up=True),
+        "The gradient of W_hh pairs dz_t with the state before, which W_hh multiplied; "
+        "here it is the state after.": _wrong(after=True),
+        "This walks uphill: subtract the gradient.": (
+            lambda x, h, y, p, lr: update(x, h, y, p, -lr)
+        ),
         "W_hy is updated too early: the blame must go back through the weights that "
         "made the prediction, the old ones.": _wrong(late=True),
+        "These are the gradients; asked are the parameters after the step.": _gradients,
         "This is the loss after the update; asked is the one before.": _loss_after,
-        "`W -= …` and `W[:] = …` change the caller's arrays: return new "
-        "ones.": _in_place,
+        "`p[name] -= …` changes the caller's arrays: make new ones.": _in_place,
     },
     also_right=(_by_steps,),
 )
