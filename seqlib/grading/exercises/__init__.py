@@ -17,6 +17,7 @@ CHAPTERS = {
     6: "bptt",
     8: "lstm",
     9: "gru",
+    7: "training",
 }
 
 
