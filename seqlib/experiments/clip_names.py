@@ -3,7 +3,7 @@
 A stick figure exercises, and each clip has a speed of its own. First a small CNN learns
 to name the pose in single frames; then it is kept as it is, and what it makes of each
 frame, a list of features, goes to a bag (the mean over all frames) or to an LSTM. They
-learn from clips of medium pace and are tested at three paces. Two of the eight
+learn from clips of medium pace and are tested at four paces. Two of the eight
 exercises hold the same poses in another order: no bag can tell these twins apart.
 """
 
@@ -20,8 +20,8 @@ from seqlib.data.poses import EXERCISES, POSES
 from seqlib.nn import LSTM
 
 SEEDS = range(5)
-SETTINGS: tuple[dict[str, Any], ...] = ({"noise": 0.05}, {"noise": 0.3})
-PACES = {"fast": (1, 2), "as trained": (2, 4), "slow": (6, 8)}
+SETTINGS: tuple[dict[str, Any], ...] = ({"noise": 0.05},)
+PACES = {"fast": (1, 2), "as trained": (2, 4), "slow": (6, 8), "very slow": (16, 20)}
 SIZE, FEATURES = 16, 24
 TWINS = [EXERCISES.index(name) for name in ("reach and bow", "bow and reach")]
 
@@ -130,11 +130,11 @@ def run(
     clips = Clips(count, seed, "as trained", noise)
     model = learn_frames(clips, first)
     e = clips.features(model[0])
-    kinds = ("each frame", "both ways", "bag", "last state", "mean state")
+    kinds = ("each frame", "both ways", "bag", "last state")
     readers = {kind: learn_clips(kind, e, clips, then) for kind in kinds}
     found: dict[str, Any] = {"poses": {}, "exercises": {}, "twins": {}}
     for pace in PACES:
-        test = Clips(300, 1000 + seed, pace, noise)
+        test = Clips(200, 1000 + seed, pace, noise)
         e, m = test.features(model[0]), test.mask
         twin = torch.isin(test.exercises, torch.tensor(TWINS))
         with torch.no_grad():
