@@ -123,7 +123,12 @@ def learn_clips(kind: str, e: Tensor, clips: Clips, steps: int) -> Reader:
 
 
 def run(
-    seed: int, noise: float, count: int = 400, first: int = 400, then: int = 400
+    seed: int,
+    noise: float,
+    count: int = 300,
+    first: int = 300,
+    then: int = 300,
+    tests: int = 200,
 ) -> dict[str, Any]:
     """Train the CNN and all readers; return their accuracies at each pace."""
     torch.manual_seed(seed)
@@ -134,7 +139,7 @@ def run(
     readers = {kind: learn_clips(kind, e, clips, then) for kind in kinds}
     found: dict[str, Any] = {"poses": {}, "exercises": {}, "twins": {}}
     for pace in PACES:
-        test = Clips(200, 1000 + seed, pace, noise)
+        test = Clips(tests, 1000 + seed, pace, noise)
         e, m = test.features(model[0]), test.mask
         twin = torch.isin(test.exercises, torch.tensor(TWINS))
         with torch.no_grad():

@@ -23,14 +23,14 @@ SIZE, STEPS, WARM = 12, 10, 3
 SETTINGS: tuple[dict[str, Any], ...] = tuple(
     {"model": model, "shapes": shapes, "steps": steps}
     for model, shapes, steps in (
-        ("ConvLSTM", 1, 200),
-        ("CNN+LSTM", 1, 200),
-        ("CNN+LSTM", 1, 800),
-        ("large CNN+LSTM", 1, 800),
-        ("ConvLSTM", 2, 200),
-        ("CNN+LSTM", 2, 800),
-        ("large CNN+LSTM", 2, 800),
-        ("ConvLSTM 1x1", 1, 200),
+        ("ConvLSTM", 1, 150),
+        ("CNN+LSTM", 1, 150),
+        ("CNN+LSTM", 1, 600),
+        ("large CNN+LSTM", 1, 600),
+        ("ConvLSTM", 2, 150),
+        ("CNN+LSTM", 2, 600),
+        ("large CNN+LSTM", 2, 600),
+        ("ConvLSTM 1x1", 1, 150),
     )
 )
 
