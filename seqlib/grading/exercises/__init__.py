@@ -11,6 +11,7 @@ from seqlib.grading.exercise import Exercise
 CHAPTERS = {
     5: "rnn",
     6: "bptt",
+    10: "video",
 }
 
 
