@@ -125,10 +125,10 @@ def learn_clips(kind: str, e: Tensor, clips: Clips, steps: int) -> Reader:
 def run(
     seed: int,
     noise: float,
-    count: int = 300,
-    first: int = 300,
-    then: int = 300,
-    tests: int = 200,
+    count: int = 250,
+    first: int = 200,
+    then: int = 250,
+    tests: int = 120,
 ) -> dict[str, Any]:
     """Train the CNN and all readers; return their accuracies at each pace."""
     torch.manual_seed(seed)
