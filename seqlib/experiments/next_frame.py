@@ -29,8 +29,6 @@ SETTINGS: tuple[dict[str, Any], ...] = tuple(
         ("large CNN+LSTM", 1, 600),
         ("ConvLSTM", 2, 150),
         ("CNN+LSTM", 2, 600),
-        ("large CNN+LSTM", 2, 600),
-        ("ConvLSTM 1x1", 1, 150),
     )
 )
 
@@ -82,7 +80,6 @@ class ListPredictor(nn.Module):
 #: Models with their learning rates: about 2,600 parameters, and one with 47,737.
 MODELS: dict[str, tuple[Any, float]] = {
     "ConvLSTM": (lambda: MapPredictor(8, 3), 0.03),
-    "ConvLSTM 1x1": (lambda: MapPredictor(24, 1), 0.03),
     "CNN+LSTM": (lambda: ListPredictor(4, 4), 0.01),
     "large CNN+LSTM": (lambda: ListPredictor(48, 8), 0.01),
 }
