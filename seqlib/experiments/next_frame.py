@@ -29,6 +29,7 @@ SETTINGS: tuple[dict[str, Any], ...] = tuple(
         ("large CNN+LSTM", 1, 600),
         ("ConvLSTM", 2, 150),
         ("CNN+LSTM", 2, 600),
+        ("large CNN+LSTM", 2, 600),
     )
 )
 
