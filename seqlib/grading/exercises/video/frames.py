@@ -35,7 +35,7 @@ def _errors(
 
 
 def _baseline_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, B: int, T: int, H: int, W: int, note: str = "") -> Case:
+    def case(aspect: str, B: int, T: int, H: int, W: int, *, note: str = "") -> Case:
         return Case(aspect, (rng.uniform(size=(B, T, H, W)),), note)
 
     yield case("values", *sizes(rng, 2, 4, 3, 3))
@@ -123,7 +123,7 @@ def _sum_up(
 
 
 def _sum_up_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, B: int, T: int, D: int, note: str = "") -> Case:
+    def case(aspect: str, B: int, T: int, D: int, *, note: str = "") -> Case:
         e = rng.normal(size=(B, T, D))
         lengths = rng.integers(1, T, size=B)  # no clip fills the batch
         mask = np.arange(T) < lengths[:, None]

@@ -34,6 +34,7 @@ def _count(
     K: int,
     H: int,
     W: int,
+    *,
     gates: int = 4,
     biases: int = 2,
     taps: int | None = None,
@@ -104,7 +105,9 @@ COUNT = Exercise(
 # 10-3 --------------------------------------------------------------------------------
 
 
-def convlstm_step(x: Array, h: Array, c: Array, W_ih: Array, W_hh: Array, b: Array):
+def convlstm_step(
+    x: Array, h: Array, c: Array, W_ih: Array, W_hh: Array, b: Array
+) -> Pair:
     """Return h and c (F, H, W) after one step."""
     return _step(x, h, c, W_ih, W_hh, b)
 
@@ -120,6 +123,7 @@ def _step(
     W_ih: Array,
     W_hh: Array,
     b: Array,
+    *,
     order: str = "ifgo",
     slide: Callable[[Array, Array], Array] = conv,
     candidate: Callable[[Array], Array] = np.tanh,
@@ -135,7 +139,7 @@ def _step(
 
 
 def _step_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, C: int, F: int, H: int, W: int, K: int, J: int) -> Case:
+    def case(aspect: str, C: int, F: int, H: int, W: int, *, K: int, J: int) -> Case:
         arrays = (
             rng.normal(size=(C, H, W)),
             states(rng, F, H, W),
@@ -146,10 +150,10 @@ def _step_cases(rng: Rng) -> Iterator[Case]:
         )
         return Case(aspect, arrays, f"kernels {K} and {J}")
 
-    yield case("values", *sizes(rng, 2, 2, 4, 4), 3, 3)
-    yield case("values", *sizes(rng, 2, 2, 5, 5), 5, 3)
-    yield case("one map, one pixel", 1, 1, 4, 5, 3, 3)
-    yield case("one map, one pixel", 2, 3, 1, 1, 3, 1)
+    yield case("values", *sizes(rng, 2, 2, 4, 4), K=3, J=3)
+    yield case("values", *sizes(rng, 2, 2, 5, 5), K=5, J=3)
+    yield case("one map, one pixel", 1, 1, 4, 5, K=3, J=3)
+    yield case("one map, one pixel", 2, 3, 1, 1, K=3, J=1)
 
 
 def _turned(x: Array, W: Array) -> Array:
@@ -219,7 +223,9 @@ STEP = Exercise(
         ),
         "What leaves the frame on one side must not come in on the other: beyond the "
         "edge there are zeros.": lambda *a: _step(*a, slide=_wrapped),
-        "The bias b is left out.": lambda *a: _step(*a[:5], 0 * a[5]),
+        "The bias b is left out.": (
+            lambda x, h, c, W, U, b: _step(x, h, c, W, U, 0 * b)
+        ),
         "The state h does not take part: add its convolution with W_hh.": (
             lambda x, h, *rest: _step(x, 0 * h, *rest)
         ),
@@ -236,7 +242,9 @@ def mover(right: int, down: int, K: int) -> Array | None:
     return _mover(right, down, K)
 
 
-def _mover(right: int, down: int, K: int, sign: int = -1, reach: int = 0):
+def _mover(
+    right: int, down: int, K: int, sign: int = -1, reach: int = 0
+) -> Array | None:
     p = K // 2
     if max(abs(right), abs(down)) > p - reach:
         return None
