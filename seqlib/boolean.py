@@ -41,7 +41,7 @@ def truth_table(outputs: Sequence[bool | int]) -> Built:
     outputs: the function's 2**n values, row r being that of the inputs that spell r in
     binary, the first input its highest bit, as `itertools.product((0, 1), repeat=n)`
     counts. Shapes: two layers, of as many units as rows are true (at least 1), and of
-    1. Errors: the outputs are not 2, 4, 8 ... of 0 and 1.
+    1. Errors: the outputs are not 2, 4, 8 ... of 0 and 1. Equation (2.8) of the book.
     """
     count = len(outputs) if np.ndim(outputs) == 1 else 0
     n = count.bit_length() - 1
@@ -63,7 +63,7 @@ def parity(n: int, kind: str = "threshold") -> Built:
     2**(n-1) of them, and an OR. "deep": a tree of XORs, 3 units each, n - 1 of them in
     2 ceil(log2 n) layers (and, where a row of the tree is odd, 2 units that hand a
     value on). Errors: n is no whole number above 0 (above 16 for "and_or"); an unknown
-    kind. Source: Minsky & Papert (1969).
+    kind. Equation (2.10) of the book. Source: Minsky & Papert (1969).
     """
     one_of("kind", kind, ("threshold", "and_or", "deep"))
     whole("n", n, 1, 16 if kind == "and_or" else None)
@@ -86,10 +86,9 @@ def polygon(vertices: np.ndarray, needed: int | None = None) -> Built:
 
     Each side's unit fires on the polygon's side of that side, the line included (to
     rounding). With `needed`, that many sides suffice: 4 of a pentagon's 5 make a
-    five-pointed star.
-    Shapes: vertices (N, 2), floats, N >= 3, in either sense round; two layers, of N
-    units and of 1. Errors: the polygon is not convex, needed is not from 1 to N.
-    Source: Lippmann (1987).
+    five-pointed star. Shapes: vertices (N, 2), floats, N >= 3, in either sense round;
+    two layers, of N units and of 1. Errors: the polygon is not convex, needed is not
+    from 1 to N. Equation (2.11) of the book. Source: Lippmann (1987).
     """
     N = shapes(vertices=(vertices, "N 2"))["N"]
     corners = np.asarray(vertices, dtype=float)

@@ -40,11 +40,12 @@ def conv1d(
 
     out[b, o, t] = bias[o] + sum_{c, k} weight[o, c, k] x[b, c, t stride + k dilation]
 
-    Shapes: x (B, C, T), weight (O, C, K), bias (O,) or None; result (B, O, T'), with
-    T' from `output_size`. `padding` is the number of zeros put before and after, or
-    "same" (stride 1; T' = T, an odd zero goes after) or "valid" (none). Errors: a
-    shape, a float type or an option does not fit; the kernel is wider than the padded
-    input. Source: LeCun et al. (1989); dilation: Yu & Koltun (2016).
+    Shapes: x (B, C, T), weight (O, C, K), bias (O,) or None; result (B, O, T'), with T'
+    from `output_size`. `padding` is the number of zeros put before and after, or "same"
+    (stride 1; T' = T, an odd zero goes after) or "valid" (none). Errors: a shape, a
+    float type or an option does not fit; the kernel is wider than the padded input.
+    Equation (3.3) of the book. Source: LeCun et al. (1989); dilation: Yu & Koltun
+    (2016).
     """
     shapes(weight=(weight, "O C K"), bias=(bias, "O?"), x=(x, "B C T"))
     plan = make_plan("weight", ("T",), x, weight.shape[2:], stride, padding, dilation)
@@ -58,7 +59,8 @@ def conv1d_backward(dout: Array, cache: tuple) -> tuple[Array, Array, Array | No
     dx[b, c, t stride + k dilation] += sum_o weight[o, c, k] dout[b, o, t]
 
     With stride 1 the second is a full convolution: dout correlated with the flipped
-    kernel. Shapes: dout (B, O, T'). Errors: dout does not fit the result.
+    kernel. Shapes: dout (B, O, T'). Errors: dout does not fit the result. Equations
+    (3.14) and (3.15) of the book.
     """
     return _backward(dout, cache)
 
@@ -76,9 +78,10 @@ def conv2d(
     out[b, o, i, j] = bias[o] + sum_{c, k, l} weight[o, c, k, l] x[b, c, i s + k d,
     j s + l d], with s = stride and d = dilation
 
-    Shapes: x (B, C, H, W), weight (O, C, KH, KW), bias (O,) or None; result
-    (B, O, H', W'). stride, padding and dilation are a number or a pair, one for H and
-    one for W; padding as in `conv1d`. Errors: as `conv1d`. Source: LeCun et al. (1989).
+    Shapes: x (B, C, H, W), weight (O, C, KH, KW), bias (O,) or None; result (B, O, H',
+    W'). stride, padding and dilation are a number or a pair, one for H and one for W;
+    padding as in `conv1d`. Errors: as `conv1d`. Equation (3.4) of the book. Source:
+    LeCun et al. (1989).
     """
     shapes(weight=(weight, "O C KH KW"), bias=(bias, "O?"), x=(x, "B C H W"))
     plan = make_plan(
@@ -102,10 +105,10 @@ def max_pool1d(
     """Keep the largest value of each window, out[t] = max_k x[t stride + k].
 
     The stride is the window's width unless given. Padding never wins. Of equal values
-    the first is taken, as in torch, and receives the whole gradient; NaN wins.
-    Shapes: x (B, C, T); result (B, C, T'). Errors: x is no array of floats or empty,
-    the window is wider than the padded input, padding is more than half the window.
-    Source: Yamaguchi et al. (1990).
+    the first is taken, as in torch, and receives the whole gradient; NaN wins. Shapes:
+    x (B, C, T); result (B, C, T'). Errors: x is no array of floats or empty, the window
+    is wider than the padded input, padding is more than half the window. Equation
+    (3.10) of the book. Source: Yamaguchi et al. (1990).
     """
     shapes(x=(x, "B C T"))
     return _pool(("T",), x, kernel_size, stride, padding)
@@ -114,7 +117,8 @@ def max_pool1d(
 def max_pool1d_backward(dout: Array, cache: tuple) -> Array:
     """Gradient of `max_pool1d`: dx (B, C, T), dout going to each window's winner.
 
-    Shapes: dout (B, C, T'). Errors: dout does not fit the result.
+    Shapes: dout (B, C, T'). Errors: dout does not fit the result. Equation (3.11) of
+    the book.
     """
     return _pool_backward(dout, cache)
 
@@ -142,9 +146,9 @@ def output_size(
 ) -> int:
     """Count the positions of a kernel along one axis.
 
-    floor((size + 2 padding - dilation (K - 1) - 1) / stride) + 1, K = kernel_size;
-    all are whole numbers. Errors: one is too small, or the kernel is
-    wider than the padded input.
+    floor((size + 2 padding - dilation (K - 1) - 1) / stride) + 1, K = kernel_size; all
+    are whole numbers. Errors: one is too small, or the kernel is wider than the padded
+    input. Equation (3.8) of the book.
     """
     whole("size", size, 1)
     whole("kernel_size", kernel_size, 1)
@@ -164,7 +168,8 @@ def receptive_field(layers: Sequence[tuple[int, ...]]) -> tuple[int, int]:
 
     layers: a tuple (K, stride) or (K, stride, dilation) for each convolution or
     pooling, the first layer first. Returns (r_L, j_L) along one axis. Errors: a layer
-    is no such tuple, a number is below 1. Source: Araujo, Norris & Sim (2019).
+    is no such tuple, a number is below 1. Equation (3.9) of the book. Source: Araujo,
+    Norris & Sim (2019).
     """
     if not isinstance(layers, list | tuple):
         kind = type(layers).__name__

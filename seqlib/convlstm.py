@@ -58,7 +58,8 @@ def convlstm_cell(
 
     Notes
     -----
-    Source: Shi et al. (2015), equation (3), without the peepholes.
+    Equations (10.4) and (10.5) of the book. Source: Shi et al. (2015), equation (3),
+    without the peepholes.
     """
     F = shapes(x=(x, "B C H W"), h=(h, "B F H W"), c=(c, "B F H W"))["F"]
     shapes(
@@ -117,7 +118,7 @@ def convlstm(
 
     Notes
     -----
-    Source: Shi et al. (2015).
+    Equations (10.4) and (10.5) of the book. Source: Shi et al. (2015).
     """
     layers, sizes = _check(x, state, params, mask)
     xp = array_namespace(x)
@@ -152,8 +153,8 @@ def convlstm_backward(
     Shapes: dy (B, T, F, H, W) or None for zeros; dstate a pair of (L, B, F, H, W), or
     None, or None inside, for zeros. Returns dx (B, T, C, H, W), None where
     `input_gradient` is False; the gradient at the first state, a pair; those of all
-    parameters under their names. Errors: dy or dstate does not fit. Source: Werbos
-    (1990).
+    parameters under their names. Errors: dy or dstate does not fit. Equations (10.10)
+    and (10.11) of the book. Source: Werbos (1990).
     """
     params, layers, caches, real, sizes = cache
     W, T = params["weight_hh_l0"], len(caches[0])

@@ -113,7 +113,8 @@ def embedding(ids: Array, weight: Array) -> tuple[Array, tuple]:
     """Rows of `weight` chosen by `ids`: the one-hot product without the zeros.
 
     Shapes: ids (...) integers from 0 to V-1, weight (V, D); result (..., D). Errors:
-    ids are no integers or out of range. Source: Bengio et al. (2003).
+    ids are no integers or out of range. Equation (1.1) of the book. Source: Bengio et
+    al. (2003).
     """
     n = shapes(weight=(weight, "V D"), ids=(ids, "...", "int"))
     in_range("ids", ids, n["V"])
@@ -174,7 +175,8 @@ def cross_entropy(
     C-1, or `ignore_index` where the loss is not counted. With `label_smoothing` ε the
     target is (1-ε) one-hot + ε/C, as in Szegedy et al. (2016). `reduction` is "mean"
     (over the targets that count), "sum", or "none" (shape (...)). Errors: a shape does
-    not fit, a target is out of range or none counts, an option is unknown.
+    not fit, a target is out of range or none counts, an option is unknown. Equations
+    (1.4) and (1.8) of the book.
     """
     n = shapes(logits=(logits, "... C"), targets=(targets, "...", "int"))
     whole("ignore_index", ignore_index, -(2**63), 2**63 - 1)
@@ -211,6 +213,7 @@ def cross_entropy_backward(dout: Array, cache: tuple) -> Array:
     """Gradient of `cross_entropy`: dlogits = (softmax - target) * dout.
 
     Shapes: dout as the loss, () or (...), a float for () too; result (..., C).
+    Equations (1.5) and (1.9) of the book.
     """
     log_p, inside, counted, ε, share = cache
     xp, C = array_namespace(log_p), log_p.shape[-1]

@@ -54,8 +54,9 @@ def gru_cell(
 
     Notes
     -----
-    Source: Cho et al. (2014), section 2.3; the candidate's form of reset "after" as in
-    torch and cuDNN.
+    Equations (9.1) to (9.3) of the book; (9.8) with the reset "before". Source: Cho et
+    al. (2014), section 2.3; the candidate's form of reset "after" as in torch and
+    cuDNN.
     """
     one_of("reset", reset, FORMS)
     forward, back, merge, last = FORMS[reset]
@@ -76,6 +77,10 @@ def gru_cell_backward(dh: Array, cache: tuple) -> tuple[Array | None, ...]:
     ------
     ValueError, TypeError
         dh has not the shape, library or float type of h_new.
+
+    Notes
+    -----
+    Equations (9.11) to (9.18) of the book.
     """
     *kept, back, last = cache
     gradient("dh", dh, kept[1], kept[1].shape)

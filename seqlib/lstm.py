@@ -51,7 +51,8 @@ def lstm_cell(
 
     Notes
     -----
-    Sources: Hochreiter & Schmidhuber (1997); Gers, Schmidhuber & Cummins (2000).
+    Equations (8.1) to (8.6) of the book. Sources: Hochreiter & Schmidhuber (1997);
+    Gers, Schmidhuber & Cummins (2000).
     """
     (h, c), cache = cell(
         step, 4, x, {"h": h, "c": c}, (W_ih, W_hh, b_ih, b_hh), merge=True
@@ -77,6 +78,7 @@ def lstm_cell_backward(
     Notes
     -----
     The memory receives dc + dh * o * (1 - tanh(c')²), and passes f times that on.
+    Equations (8.14) to (8.19) of the book.
     """
     h = cache[1]
     check_state("dstate", dstate, 2, ("the forward pass", h), tuple(h.shape))

@@ -29,6 +29,10 @@ def accuracy(predicted: Array, target: Array, mask: Array | None = None) -> floa
     ------
     ValueError, TypeError
         Shapes differ, something is no array of integers, or nothing counts.
+
+    Notes
+    -----
+    Equation (1.10) of the book.
     """
     _check_classes(predicted, target, mask)
     xp = array_namespace(predicted)
@@ -60,6 +64,10 @@ def confusion_matrix(
     ------
     ValueError, TypeError
         As `accuracy`; a class is out of range where it counts.
+
+    Notes
+    -----
+    Equation (1.11) of the book.
     """
     whole("classes", classes, 1)
     _check_classes(predicted, target, mask)
@@ -84,7 +92,8 @@ def per_class_accuracy(
     """Share of each class's occurrences that are right: C[i, i] / sum_j C[i, j].
 
     Also known as recall. C is the `confusion_matrix`, whose arguments and errors these
-    are. Shapes: result (classes,) float64, NaN for a class that never occurs.
+    are. Shapes: result (classes,) float64, NaN for a class that never occurs. Equation
+    (1.12) of the book.
     """
     counts = confusion_matrix(predicted, target, classes, mask)
     xp = array_namespace(counts)
@@ -147,6 +156,10 @@ def bits_per_character(
     ------
     ValueError, TypeError
         As `perplexity`.
+
+    Notes
+    -----
+    Equation (7.12) of the book.
     """
     return _nats(log_probs, mask, "characters", characters) / math.log(2)
 

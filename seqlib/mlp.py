@@ -25,8 +25,8 @@ def perceptron(
 
     f is "threshold" (1 where its argument is at least 0, else 0), "logistic", "tanh",
     "relu" or "linear". Shapes: x (..., D), W (H, D), a row for each unit, b (H,) or
-    None; result (..., H). Errors: a shape, a float type or the activation does not
-    fit. Sources: McCulloch & Pitts (1943); Rosenblatt (1958).
+    None; result (..., H). Errors: a shape, a float type or the activation does not fit.
+    Equation (2.2) of the book. Sources: McCulloch & Pitts (1943); Rosenblatt (1958).
     """
     one_of("activation", activation, ACTIVATIONS)
     shapes(W=(W, "H D"), b=(b, "H?"), x=(x, "... D"))
@@ -69,7 +69,7 @@ def mlp(
 
     Notes
     -----
-    Source: Rumelhart, Hinton & Williams (1986).
+    Equation (2.7) of the book. Source: Rumelhart, Hinton & Williams (1986).
     """
     chosen, _ = check(layers, activations, x=(x, "... D"))
     cache = []
@@ -83,8 +83,8 @@ def mlp_backward(dy: Array, cache: list) -> tuple[Array, list]:
     """Backpropagation: the gradients of `mlp`, from the last layer to the first.
 
     Returns dx (..., D) and a list of pairs (dW, db), one for each layer, db None where
-    b was. Shapes: dy (..., H_L). Errors: dy does not fit the result. Source:
-    Rumelhart, Hinton & Williams (1986).
+    b was. Shapes: dy (..., H_L). Errors: dy does not fit the result. Equations (2.18)
+    and (2.19) of the book. Source: Rumelhart, Hinton & Williams (1986).
     """
     grads = []
     for kept in reversed(cache):

@@ -51,8 +51,8 @@ def narx(
 
     Notes
     -----
-    Sources: Leontaritis & Billings (1985); Narendra & Parthasarathy (1990); Lin, Horne,
-    Tino & Giles (1996).
+    Equation (4.8) of the book. Sources: Leontaritis & Billings (1985); Narendra &
+    Parthasarathy (1990); Lin, Horne, Tino & Giles (1996).
     """
     whole("K", K, 0)
     whole("L", L, 0)
@@ -81,10 +81,11 @@ def narx(
 def narx_backward(dy: Array, cache: tuple) -> tuple:
     """Backpropagation through time along the outputs that came back.
 
-    What reaches y_t is dy_t and, with the loop closed, what the L steps after t send
-    to it. Shapes: dy (B, T, O). Returns dx (B, T, D), a list of pairs (dW, db), dx_past
+    What reaches y_t is dy_t and, with the loop closed, what the L steps after t send to
+    it. Shapes: dy (B, T, O). Returns dx (B, T, D), a list of pairs (dW, db), dx_past
     (B, K, D), dy_past (B, L, O), dtargets (B, T, O); None for each of the last three
-    that was None. Errors: dy does not fit. Source: Werbos (1990).
+    that was None. Errors: dy does not fit. Equations (4.18) and (4.19) of the book.
+    Source: Werbos (1990).
     """
     x, steps, K, L, O, given = cache
     (B, T, D), xp = x.shape, array_namespace(x)

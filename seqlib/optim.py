@@ -29,11 +29,11 @@ def sgd(
     """Gradient descent with momentum: v = momentum v + g, W = W - lr v.
 
     g is the gradient + weight_decay W; the first v is g; with `nesterov` the step is
-    along g + momentum v.
-    Shapes: params and grads, dicts of the same names, arrays (...) of the same shapes;
-    state what the call before returned, None at first. Returns new params and state.
-    Errors: names, shapes or float types differ; a number is out of range. Sources:
-    Polyak (1964); Sutskever et al. (2013) for `nesterov`.
+    along g + momentum v. Shapes: params and grads, dicts of the same names, arrays
+    (...) of the same shapes; state what the call before returned, None at first.
+    Returns new params and state. Errors: names, shapes or float types differ; a number
+    is out of range. Equations (7.4) and (7.5) of the book. Sources: Polyak (1964);
+    Sutskever et al. (2013) for `nesterov`.
     """
     _check(params, grads, state, ("v",) if momentum else ())
     lr, momentum = _number("lr", lr), _number("momentum", momentum)
@@ -67,7 +67,8 @@ def adam(
 
     At step t, m = β1 m + (1 - β1) g is divided by 1 - β1^t and v = β2 v + (1 - β2) g²
     by 1 - β2^t; g is the gradient + weight_decay W (see `adamw` for the other way).
-    Shapes, errors: as `sgd`; betas are from 0 to below 1. Source: Kingma & Ba (2015).
+    Shapes, errors: as `sgd`; betas are from 0 to below 1. Equation (7.6) of the book.
+    Source: Kingma & Ba (2015).
     """
     _check(params, grads, state, ("m", "v"))
     if weight_decay := _number("weight_decay", weight_decay):
@@ -101,7 +102,7 @@ def clip_by_norm(grads: Dict, max_norm: float) -> tuple[Dict, float]:
     g = g min(1, max_norm / norm), norm² the sum of all squares: shorter, not turned.
     Shapes: a dict of arrays (...). Returns the new dict and the norm as it was. Errors:
     grads is no dict of arrays of floats of one library and type, or empty; max_norm is
-    negative. Source: Pascanu, Mikolov & Bengio (2013).
+    negative. Equation (6.19) of the book. Source: Pascanu, Mikolov & Bengio (2013).
     """
     _check_arrays("grads", grads)
     max_norm = _number("max_norm", max_norm)
@@ -114,7 +115,8 @@ def clip_by_value(grads: Dict, limit: float) -> Dict:
     """Bring every entry into [-limit, limit], one by one: this turns the gradient.
 
     Shapes: a dict of arrays (...). Errors: grads is no dict of arrays of floats, or
-    empty; limit is negative. Source: Graves (2013), section 2.
+    empty; limit is negative. Equation (6.20) of the book. Source: Graves (2013),
+    section 2.
     """
     _check_arrays("grads", grads)
     limit = _number("limit", limit)

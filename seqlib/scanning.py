@@ -34,11 +34,12 @@ def scan(
 ) -> tuple[Array, tuple]:
     """Show every window of x to one MLP: y[b, :, t] = mlp(x[b, :, t s : t s + K]).
 
-    A window is flattened channel by channel, so the first layer has C K inputs, or
-    C KH KW. Shapes: x (B, C, T) or (B, C, H, W), layers as in `mlp.mlp`; result
-    (B, O, T') or (B, O, H', W'), O the last layer's units. Errors: the layers do not
-    fit one another or the window, the window does not fit x. Source: LeCun et al.
-    (1989), who train the network of shared weights that this is.
+    A window is flattened channel by channel, so the first layer has C K inputs, or C KH
+    KW. Shapes: x (B, C, T) or (B, C, H, W), layers as in `mlp.mlp`; result (B, O, T')
+    or (B, O, H', W'), O the last layer's units. Errors: the layers do not fit one
+    another or the window, the window does not fit x. Equation (3.5), the right side of
+    the book. Source: LeCun et al. (1989), who train the network of shared weights that
+    this is.
     """
     axes = _axes_of(x)
     _, sizes = check(layers, activations, x=(x, f"B C {' '.join(axes)}"))
@@ -77,7 +78,8 @@ def convnet(
     Shapes: x (B, C, T) or (B, C, H, W); convs a list of pairs (weight, bias), shaped as
     in `cnn.conv1d` or `cnn.conv2d`; strides a number for all layers or one for each;
     result (B, O, T') or (B, O, H', W'), O the last layer's maps. Activations: as in
-    `mlp.mlp`. Errors: the layers do not fit one another or x.
+    `mlp.mlp`. Errors: the layers do not fit one another or x. Equation (3.5), the left
+    side of the book.
     """
     axes = _axes_of(x)
     given = {"x": (x, f"B C {' '.join(axes)}")}
@@ -178,8 +180,8 @@ def tdnn(
     The response to an input is finite: after N = sum_l (K_l - 1) steps it is over.
     Shapes: x (B, T, C), batch first as in `recurrent`; convs as in `convnet`, weight
     (O, C, K), its last place meeting the latest step; past (B, N, C), the steps before
-    x, or None for zeros; result (B, T, O). Errors: the layers do not fit one another
-    or x, past is not of N steps. Source: Waibel et al. (1989).
+    x, or None for zeros; result (B, T, O). Errors: the layers do not fit one another or
+    x, past is not of N steps. Equation (4.1) of the book. Source: Waibel et al. (1989).
     """
     _check_convs(convs, activations, 1, 1, x=(x, "B T C"))
     N = sum(weight.shape[2] - 1 for weight, _ in convs)

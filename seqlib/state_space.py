@@ -24,7 +24,8 @@ def state_space(
     h_{t-1}) to H outputs, g from H to O; h (B, H), the first state, None for zeros.
     Returns y (B, T, O), the last state (B, H) and the cache. With one layer in f this
     is the simple recurrent network of `rnn`. Errors: the layers do not fit one another,
-    x or h. Sources: Elman (1990); Robinson & Fallside (1987).
+    x or h. Equation (4.14) of the book. Sources: Elman (1990); Robinson & Fallside
+    (1987).
     """
     _, sizes = check(f, f_activations, "f", "I", x=(x, "B T D"))
     (B, T, D), H = x.shape, sizes[f"H{len(f)}"]

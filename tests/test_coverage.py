@@ -6,6 +6,7 @@ who takes the example out of a chapter hears of it here.
 
 import csv
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).parent / "coverage" / "syllabus.csv"
 KINDS = ("Says", "Equations", "Shows", "Measures", "Data", "Errata")
 ALWAYS = ("Says", "Equations", "Shows", "Measures")  # each chapter has some of them
+NAMED = r"[Ee]quations?\s+\(\d+\.\d+\)[^.]*(?:\.\d[^.]*)*of\s+the\s+book"
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
 
 
@@ -78,6 +80,19 @@ def test_every_tagged_equation_has_a_row():
         if stem == row["chapter"] and rf"\tag{{{tag}}}" in row["holds"]
     }
     assert tagged - rowed == set()
+
+
+def test_the_equations_that_docstrings_name_are_in_the_book():
+    from gate import inspect
+
+    tagged = {e.tag for c in inspect(ROOT).chapters for e in c.equations}
+    named = {}
+    for path in sorted((ROOT / "seqlib").rglob("*.py")):
+        for sentence in re.findall(NAMED, path.read_text("utf-8")):
+            for tag in re.findall(r"\((\d+\.\d+)\)", sentence):
+                named.setdefault(tag, path.relative_to(ROOT).as_posix())
+    assert len(named) > 30
+    assert {tag: where for tag, where in named.items() if tag not in tagged} == {}
 
 
 @pytest.mark.parametrize(

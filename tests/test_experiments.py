@@ -96,6 +96,19 @@ def test_what_cannot_be_stored_is_refused_in_a_sentence(adder, tmp_path, result)
         tool.perform("adder", tmp_path)
 
 
+def test_the_digest_knows_the_whole_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    (tmp_path / "one.py").write_text("from seqlib.experiments import _shared\n")
+    (tmp_path / "two.py").write_text("x = 1\n")
+    (tmp_path / "_shared.py").write_text("y = 1\n")
+    before = experiments.digest("one"), experiments.digest("two")
+    (tmp_path / "_shared.py").write_text("y = 2\n")
+    after = experiments.digest("one"), experiments.digest("two")
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+    assert experiments.names() == ["one", "two"]
+
+
 def test_unknown_names_get_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="there is no experiment 'nothing'"):
         experiments.stored("nothing")

@@ -22,8 +22,14 @@ def names() -> list[str]:
 
 
 def digest(name: str) -> str:
-    """Return what tells one version of an experiment's code from another."""
+    """Return what tells one version of an experiment's code from another.
+
+    The private modules of this folder that it imports belong to its code.
+    """
     source = (FOLDER / f"{name}.py").read_text("utf-8")
+    for path in sorted(FOLDER.glob("_[a-z]*.py")):
+        if path.stem in source:
+            source += path.read_text("utf-8")
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 

@@ -60,7 +60,7 @@ def _value(name: str, right: np.ndarray, got: np.ndarray, width: int) -> str:
     tolerance = TOLERANCE[width] if right.dtype.kind == "f" else 0
     right, got = right.astype(float), got.astype(float)
     size = np.abs(right)
-    scale = np.nanmax(size, initial=0) or 1.0
+    scale = np.max(size, initial=0, where=~np.isnan(size)) or 1.0
     with np.errstate(all="ignore"):  # nan and inf in `got` alone differ as well
         near = np.abs(got - right) <= tolerance * (size + 0.1 * scale)
     differs = ~(near | (np.isnan(got) & np.isnan(right)))

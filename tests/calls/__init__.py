@@ -26,7 +26,7 @@ ELSEWHERE : {"seqlib.module.name": reason}, functions that need no row, and whos
 `tests/test_every_function.py` says what is tested with them, and names the cases.
 """
 
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 from fnmatch import fnmatchcase
@@ -98,7 +98,10 @@ def public_functions():
 
 
 def collect():
-    """Return all CALLS, VARIANTS, EXCEPTIONS, GRADIENTS and ELSEWHERE, each merged."""
+    """Return all CALLS, VARIANTS, EXCEPTIONS, GRADIENTS and ELSEWHERE, each merged.
+
+    Functions that a module's NEEDS says need a package are called where it is there.
+    """
     merged = {n: {} for n in ("CALLS", "VARIANTS", "EXCEPTIONS", "GRADIENTS")}
     merged["ELSEWHERE"] = dict(ELSEWHERE)
     for _, name, _ in pkgutil.iter_modules(__path__, f"{__name__}."):
@@ -108,6 +111,13 @@ def collect():
             twice = set(more) & set(entries) if kind != "ELSEWHERE" else ()
             assert not twice, f"{name}: {kind} has a row twice"
             entries |= more
+        for package, functions in getattr(module, "NEEDS", {}).items():
+            if importlib.util.find_spec(package) is None:
+                for f in functions:
+                    merged["CALLS"].pop(f)
+                    merged["ELSEWHERE"][f"seqlib.data.{f.__name__}"] = (
+                        f"needs {package}, which is not here"
+                    )
     return merged
 
 

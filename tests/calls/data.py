@@ -44,6 +44,10 @@ CALLS = {
     data.two_fact_questions: {"count": 3, "rng": rng(), "sentences": 5},
 }  # fmt: skip
 VARIANTS = {data.one_hot: [{"dtype": np.float32}]}
+NEEDS = {
+    "matplotlib": (data.daily_prices, data.eeg, data.monthly_prices),
+    "sklearn": (data.digits,),
+}
 WORDS = "any text"
 INSIDE = "what is in a Pair is the corpus's own"
 PAIRS = data.both_ways, data.oracle, data.turned

@@ -21,3 +21,4 @@ CALLS = {
     bouncing_shapes: {"count": 3, "rng": np.random.default_rng(5), "steps": 6},
     keyword_recordings: {"count": 3, "rng": np.random.default_rng(6), "snr": 5.0},
 }
+NEEDS = {"sklearn": (captchas, digit_sequences, shifted_digits)}

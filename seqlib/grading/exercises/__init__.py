@@ -9,6 +9,8 @@ from importlib import import_module
 from seqlib.grading.exercise import Exercise
 
 CHAPTERS = {
+    1: "problems",
+    4: "responses",
     5: "rnn",
     6: "bptt",
     10: "video",
