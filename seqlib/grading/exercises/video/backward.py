@@ -20,16 +20,16 @@ def state_back(delta: Array, W_hh: Array) -> Array:
 
 
 def _back_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, F: int, H: int, W: int, K: int, note: str = "") -> Case:
+    def case(aspect: str, F: int, H: int, W: int, *, K: int, note: str = "") -> Case:
         G = 4 * F
         args = rng.normal(size=(G, H, W)), rng.normal(size=(G, F, K, K))
         return Case(aspect, args, note)
 
-    yield case("values", *sizes(rng, 2, 4, 4), 3)
-    yield case("values", *sizes(rng, 2, 5, 6), 5)
-    yield case("one pixel", 2, 3, 4, 1, "a kernel of one pixel")
-    yield case("one pixel", 3, 1, 1, 3, "a frame of one pixel")
-    yield case("one map", 1, 4, 5, 3, "one map")
+    yield case("values", *sizes(rng, 2, 4, 4), K=3)
+    yield case("values", *sizes(rng, 2, 5, 6), K=5)
+    yield case("one pixel", 2, 3, 4, K=1, note="a kernel of one pixel")
+    yield case("one pixel", 3, 1, 1, K=3, note="a frame of one pixel")
+    yield case("one map", 1, 4, 5, K=3, note="one map")
 
 
 def _back_by_scattering(delta: Array, W_hh: Array) -> Array:
@@ -116,15 +116,15 @@ def _weight_back(deltas: Array, before: Array, K: int, shift: int = 0) -> Array:
 
 def _weight_cases(rng: Rng) -> Iterator[Case]:
     def case(
-        aspect: str, T: int, F: int, H: int, W: int, K: int, note: str = ""
+        aspect: str, T: int, F: int, H: int, W: int, *, K: int, note: str = ""
     ) -> Case:
         deltas, h = rng.normal(size=(T, 4 * F, H, W)), states(rng, T + 1, F, H, W)
         return Case(aspect, (deltas, h, K), note)
 
-    yield case("values", *sizes(rng, 3, 2, 4, 4), 3)
-    yield case("values", *sizes(rng, 2, 2, 5, 5), 5)
-    yield case("one step", 1, 2, 4, 5, 3, "one step")
-    yield case("one pixel", 3, 2, 4, 5, 1, "a kernel of one pixel")
+    yield case("values", *sizes(rng, 3, 2, 4, 4), K=3)
+    yield case("values", *sizes(rng, 2, 2, 5, 5), K=5)
+    yield case("one step", 1, 2, 4, 5, K=3, note="one step")
+    yield case("one pixel", 3, 2, 4, 5, K=1, note="a kernel of one pixel")
 
 
 def _weight_by_pixels(deltas: Array, h: Array, K: int) -> Array:
