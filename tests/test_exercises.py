@@ -178,6 +178,7 @@ def test_the_total_in_the_introduction():
     [
         ("05-rnn", "5-4", "One array is still everything"),
         ("06-bptt", "6-9", "Both faults are still there"),
+        ("10-convlstm-and-video", "10-8", "Nothing is mended yet"),
     ],
 )
 def test_fix_it_questions_show_their_fault(name, id, hint):

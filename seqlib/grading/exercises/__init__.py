@@ -18,6 +18,7 @@ CHAPTERS = {
     8: "lstm",
     9: "gru",
     7: "training",
+    10: "video",
 }
 
 
