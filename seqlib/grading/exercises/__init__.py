@@ -10,14 +10,14 @@ from seqlib.grading.exercise import Exercise
 
 CHAPTERS = {
     1: "problems",
-    4: "responses",
     2: "mlps",
     3: "scanning",
+    4: "responses",
     5: "rnn",
     6: "bptt",
+    7: "training",
     8: "lstm",
     9: "gru",
-    7: "training",
     10: "video",
 }
 
