@@ -8,7 +8,14 @@ import pytest
 from test_exercises import FOLDER, code, read
 
 from seqlib.grading import CheckError, check
-from seqlib.grading.exercises.problems import bags, losses, measures, tables, texts
+from seqlib.grading.exercises.problems import (
+    bags,
+    gradient,
+    losses,
+    measures,
+    tables,
+    texts,
+)
 
 
 def test_ids_and_batches_against_the_vocabulary():
@@ -55,7 +62,7 @@ def test_losses_and_gradients_against_torch():
     np.testing.assert_allclose(ours, right, rtol=1e-10)
     for choice, loss in three.items():
         (right,) = torch.autograd.grad(loss, o, retain_graph=True)
-        mine = losses.loss_backward(logits, target, mask, choice)
+        mine = gradient.loss_backward(logits, target, mask, choice)
         np.testing.assert_allclose(mine, right.numpy(), rtol=1e-10, atol=1e-15)
 
 

@@ -11,7 +11,7 @@ from matplotlib.path import Path
 
 from seqlib.boolean import at_least, parity, polygon
 from seqlib.grading import CheckError, check
-from seqlib.grading.exercises.mlps import backward, logic, shapes
+from seqlib.grading.exercises.mlps import backward, cost, logic, shapes
 from seqlib.mlp import mlp
 
 NOTEBOOK = File(__file__).parents[1] / "exercises" / "02-perceptrons-and-mlps.ipynb"
@@ -52,7 +52,7 @@ def test_the_cost_of_parity_in_the_networks(kind):
         layers = parity(n, kind)
         units = sum(len(b) for _, b in layers)
         wires = sum(np.count_nonzero(W) for W, _ in layers)
-        assert logic.parity_cost(n, kind) == (units, wires)
+        assert cost.parity_cost(n, kind) == (units, wires)
 
 
 def test_polygons_against_matplotlib_and_stars_against_seqlib():

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from seqlib.grading import CheckError, check
-from seqlib.grading.exercises.scanning import backward, maps, pooling, sizes
+from seqlib.grading.exercises.scanning import (
+    backward,
+    giant,
+    image,
+    maps,
+    pooling,
+    sizes,
+)
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -22,14 +29,14 @@ def test_units_and_kernels():
 
     photo, kernel = rng.normal(size=(3, 7, 9)), rng.normal(size=(4, 3, 2, 5))
     right = F.conv2d(*(torch.tensor(a) for a in (photo, kernel, b)))
-    close(maps.maps(photo, kernel, b), right)
+    close(image.maps(photo, kernel, b), right)
 
     W2, b2 = rng.normal(size=(2, 4)), rng.normal(size=2)
     hidden = torch.tanh(F.conv1d(*(torch.tensor(a) for a in (x, w, b))))
     answers = F.conv1d(hidden, torch.tensor(W2)[..., None], torch.tensor(b2))
     close(maps.scan_for(x, w.reshape(4, 15), b, W2, b2), answers.amax(dim=1))
 
-    G = sizes.giant(w, 12)
+    G = giant.giant(w, 12)
     right = F.conv1d(torch.tensor(x), torch.tensor(w))
     close(G @ x.reshape(-1), right.flatten())
 

@@ -12,7 +12,14 @@ from torch import nn
 
 from seqlib.data import balanced
 from seqlib.grading import CheckError, check
-from seqlib.grading.exercises.training import losses, machine, scores, step, updates
+from seqlib.grading.exercises.training import (
+    first,
+    losses,
+    machine,
+    scores,
+    step,
+    updates,
+)
 
 SOURCE = Path(__file__).parents[1] / "exercises" / "07-training-rnns.ipynb"
 
@@ -92,7 +99,7 @@ def test_the_schedule(w):
 
 def test_the_first_bound(rng):
     h = rng.normal(size=12)
-    a = updates.first_bound(h, 0.8)
+    a = first.first_bound(h, 0.8)
     assert (rng.uniform(-a, a, (200_000, 12)) @ h).var() == pytest.approx(0.8, rel=0.02)
 
 
@@ -122,7 +129,7 @@ def test_pairs_by_hand(rng):
     for a, b in pairwise(unseen.tolist()):
         followed = [d for c, d in pairwise(text.tolist()) if c == a]
         bits -= np.log2((followed.count(b) + 0.5) / (len(followed) + 0.5 * 4))
-    assert scores.pair_bits(text, unseen, 4, 0.5) == pytest.approx(bits / 29)
+    assert bits.pair_bits(text, unseen, 4, 0.5) == pytest.approx(bits / 29)
 
 
 def test_every_machine_is_caught(rng):

@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from seqlib.grading import CheckError, check
-from seqlib.grading.exercises.lstm import backward, counter, memory, over_time, step
+from seqlib.grading.exercises.lstm import (
+    backward,
+    counter,
+    memory,
+    over_time,
+    step,
+    through_time,
+)
 
 SOURCE = Path(__file__).parents[1] / "exercises" / "08-lstm.ipynb"
 
@@ -69,7 +76,7 @@ def test_the_loop_and_its_way_back_against_torch():
         h, c = step.lstm_step(x[:, t], h, c, *weights)
     *gates, before = (np.stack(k, axis=1) for k in zip(*kept, strict=True))
     cs = np.concatenate([before, c[:, None]], axis=1)
-    dz, dh0, dc0 = backward.lstm_backward(dy, *gates, cs, weights[1])
+    dz, dh0, dc0 = through_time.lstm_backward(dy, *gates, cs, weights[1])
     close((dh0, dc0), [s.grad[0] for s in start])
     close((dz @ weights[0],), (inputs.grad,))
     hs = np.concatenate([h0[:, None], y.detach().numpy()[:, :-1]], axis=1)

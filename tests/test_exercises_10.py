@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d
 
-from seqlib.grading.exercises.video import backward, frames, maps
+from seqlib.grading.exercises.video import backward, count, frames, maps, reach
 from seqlib.nn import ConvLSTM
 
 
@@ -51,7 +51,7 @@ def test_the_count_against_modules():
     for C, F, K, H, W in ((1, 2, 3, 4, 3), (2, 1, 5, 2, 3), (3, 2, 1, 1, 1)):
         modules = ConvLSTM(C, F, K), torch.nn.LSTM(C * H * W, F * H * W)
         counted = [sum(p.numel() for p in m.parameters()) for m in modules]
-        here, there, products = maps.count(C, F, K, H, W)
+        here, there, products = count.count(C, F, K, H, W)
         assert [here, there] == counted
         kernels = [p for p in modules[0].parameters() if p.ndim == 4]
         assert products == sum(p.numel() for p in kernels) * H * W
@@ -91,7 +91,7 @@ def test_the_reach_against_autograd(kernels):
     (gradient,) = torch.autograd.grad(below[0, S // 2, S // 2], x)
     for k, frame in enumerate(gradient.flip(0)):
         rows = frame[0].any(dim=1).nonzero()
-        assert maps.reach(kernels, k) == (rows.max() - rows.min()).item() / 2
+        assert reach.reach(kernels, k) == (rows.max() - rows.min()).item() / 2
 
 
 def test_the_baselines_on_a_square_that_moves():

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from .backward import ONE_STEP_BACK, THROUGH_TIME
+from .backward import ONE_STEP_BACK
 from .counter import COUNTER
 from .memory import HALF_LIFE, WRITERS
 from .over_time import MEND
 from .step import PEEPHOLES, STEP
+from .through_time import THROUGH_TIME
 
 #: What would answer the questions: it is not there when the marks are given.
 WITHOUT = (

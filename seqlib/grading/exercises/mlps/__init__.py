@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from .backward import LAYER_BACK, MEND
-from .logic import COST, EXACTLY, FIRE, VOTE
+from .cost import COST
+from .logic import EXACTLY, FIRE, VOTE
 from .shapes import BROKEN_LINE, INSIDE
 
 #: What would answer the questions: it is not there when the marks are given.

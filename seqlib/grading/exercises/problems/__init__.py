@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from .bags import BEST
-from .losses import GRADIENT, LOG_LOSS, MEND
+from .gradient import GRADIENT
+from .losses import LOG_LOSS, MEND
 from .measures import MEASURES
 from .tables import TABLE_BACK
 from .texts import BATCH, NUMBERS

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 from .backward import MEND, STRIDE
-from .maps import IMAGE, SCAN, SLIDE
+from .giant import GIANT
+from .image import IMAGE
+from .maps import SCAN, SLIDE
 from .pooling import POOL_BACK
-from .sizes import GIANT, PARAMETERS, PREDICT
+from .sizes import PARAMETERS, PREDICT
 
 #: What would answer the questions: it is not there when the marks are given.
 WITHOUT = (

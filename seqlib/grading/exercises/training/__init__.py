@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+from .bits import BITS
+from .first import FIRST
 from .losses import BACK, LOSS
 from .machine import CAUGHT
-from .scores import BITS, EARLY, REPORT
+from .scores import EARLY, REPORT
 from .step import UPDATE
-from .updates import ADAM, FIRST, SCHEDULE
+from .updates import ADAM, SCHEDULE
 
 #: What would answer the questions: it is not there when the marks are given.
 WITHOUT = (

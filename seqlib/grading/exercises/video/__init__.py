@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 from .backward import STATE_BACK, WEIGHT_BACK
+from .count import COUNT
 from .frames import BASELINES, MEND
-from .maps import COUNT, MOVER, REACH, STEP
+from .maps import MOVER, STEP
+from .reach import REACH
 
 #: What would answer the questions: it is not there when the marks are given.
 WITHOUT = (
