@@ -129,7 +129,7 @@ def test_pairs_by_hand(rng):
     for a, b in pairwise(unseen.tolist()):
         followed = [d for c, d in pairwise(text.tolist()) if c == a]
         bits -= np.log2((followed.count(b) + 0.5) / (len(followed) + 0.5 * 4))
-    assert bits.pair_bits(text, unseen, 4, 0.5) == pytest.approx(bits / 29)
+    assert characters.pair_bits(text, unseen, 4, 0.5) == pytest.approx(bits / 29)
 
 
 def test_every_machine_is_caught(rng):

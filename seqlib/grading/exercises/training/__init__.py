@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from .bits import BITS
+from .characters import BITS
 from .first import FIRST
 from .losses import BACK, LOSS
 from .machine import CAUGHT
