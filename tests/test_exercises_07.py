@@ -13,6 +13,7 @@ from torch import nn
 from seqlib.data import balanced
 from seqlib.grading import CheckError, check
 from seqlib.grading.exercises.training import (
+    characters,
     first,
     losses,
     machine,
