@@ -37,13 +37,27 @@ HOUSE = [
     "_toc.yml",
     "intro.md",
     "references.bib",
-    "chapters/05-rnn.ipynb",
-    "chapters/06-bptt.ipynb",
+    *(
+        f"{folder}/{name}.ipynb"
+        for folder in ("chapters", "exercises", "exercises/solutions")
+        for name in (
+            "01-sequence-problems",
+            "02-perceptrons-and-mlps",
+            "03-cnn-by-scanning",
+            "04-finite-and-infinite-response",
+            "05-rnn",
+            "06-bptt",
+            "07-training-rnns",
+            "08-lstm",
+            "09-gru",
+            "10-convlstm-and-video",
+        )
+    ),
     "appendices/data.ipynb",
-    "exercises/05-rnn.ipynb",
-    "exercises/solutions/05-rnn.ipynb",
-    "exercises/06-bptt.ipynb",
-    "exercises/solutions/06-bptt.ipynb",
+    "appendices/times.json",
+    "seqlib/experiments",
+    "tests/coverage/syllabus.csv",
+    "tools/experiments.py",
     "seqlib/functional.py",
     "seqlib/rnn.py",
     "seqlib/recurrent.py",
