@@ -115,10 +115,11 @@ def test_the_wheel_holds_the_whole_package(tmp_path):
 
 
 def test_every_notebook_runs_on_colab(capfd):
+    """The demand is 60 s, which `make colab` holds; a slow machine gets twice that."""
     command = [sys.executable, str(ROOT / "tools" / "colab.py")]
     with capfd.disabled():  # the table is worth seeing, and it takes a while
         print(flush=True)
-        status = subprocess.run(command).returncode
+        status = subprocess.run(command, env=os.environ | {"PATIENCE": "2"}).returncode
     if status == colab.NO_ENVIRONMENT and not os.environ.get("CI"):
         pytest.skip("Colab's versions could not be installed: is there a network?")
     assert status == 0, "the table above says which notebook failed, and where"
