@@ -416,7 +416,7 @@ def test_results_are_read_with_care(folder, tmp_path):
         (("feedback", "results", "--out", "results/0.json"), 1, "File exists"),
         (("export", "results", "--to", "json", "--names", "n"), 2, "cannot be read"),
         (("gradescope", "06"), 2, "one of the arguments --out --grade is required"),
-        (("gradescope", "7", "--out", "x"), 2, "got '7'"),
+        (("gradescope", "77", "--out", "x"), 2, "got '77'"),
         (("gradescope", "06", "--grade", "."), 2, "--grade needs --results"),
         (("gradescope", "06", "--out", "x", "--wheel", "y"), 2, "is no wheel"),
         (("nonsense",), 2, "invalid choice: 'nonsense'"),
