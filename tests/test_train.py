@@ -799,11 +799,24 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     def fails(*args, **options):
         raise OSError("no space left")
 
-    monkeypatch.setattr("seqlib.train._files.save_file", fails)
+    monkeypatch.setattr("safetensors.torch.save_file", fails)
     with pytest.raises(OSError, match="no space left"):
         train.save(small(2), path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["m.safetensors"]
+
+
+def test_training_without_files_needs_torch_alone():
+    code = """
+import sys
+sys.modules["safetensors"] = None  # it cannot be imported
+import torch
+from seqlib import train
+model = torch.nn.Linear(1, 1)
+train.fit(model, lambda m, x: m(x).square().mean(), torch.ones(4, 1), steps=2)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_checkpoint_holds_any_generator_and_another_process_goes_on(tmp_path):

@@ -52,6 +52,11 @@ class Judge:
         self.exercise, self.cases = exercise, cases
 
     @cached_property
+    def given(self) -> list[Tree]:
+        """The arguments of each case as plain arrays."""
+        return [plain(case.args) for case in self.cases]
+
+    @cached_property
     def right(self) -> list[Outcome]:
         """What the reference gives for each case."""
         return [call(self.exercise.reference, case) for case in self.cases]
@@ -83,17 +88,14 @@ class Judge:
         exercise, case = self.exercise, self.cases[i]
         if outcome.problem:
             return [(case.aspect, outcome.problem)]
-        found = []
-        got = outcome.result
-        text = _unlike(exercise.returns, case, self.right[i].result, got)
+        found, got = [], outcome.result
+        text = self._unlike(i, self.right[i].result, got)
         if not text and case.aspect == FLOAT32 and (wide := _not_float32(got)):
             text = f"float32 went in, so float32 must come out, got {wide}"
         if text:
             found.append((case.aspect, text))
-        before = plain(case.args)
-        for name, old, new in zip(
-            exercise.parameters, before, outcome.inputs, strict=True
-        ):
+        names = exercise.parameters
+        for name, old, new in zip(names, self.given[i], outcome.inputs, strict=True):
             if not identical(old, new):
                 aspect = INPUTS if INPUTS in exercise.marks else case.aspect
                 text = f"it changes its argument {name} in place: work on a copy"
@@ -118,39 +120,35 @@ class Judge:
         for text, known in self.known.items():
 
             def alike(i: int, known: list[Outcome] = known) -> bool:
-                case = self.cases[i]
-                return _alike(self.exercise, case, known[i], outcomes[i], inputs)
+                return self._alike(i, known[i], outcomes[i], inputs)
 
             if alike(at) and (agree := sum(map(alike, range(len(outcomes))))) > best:
                 best, hint = agree, text
         return hint
 
+    def _alike(self, i: int, known: Outcome, outcome: Outcome, inputs: bool) -> bool:
+        if known.problem or outcome.problem:
+            return bool(known.error) and known.error == outcome.error
+        one, other = known.result, outcome.result
+        if self.cases[i].aspect == FLOAT32 and _not_float32(one) != _not_float32(other):
+            return False
+        names = self.exercise.parameters
+        if inputs and difference(names, known.inputs, outcome.inputs):
+            return False
+        return not self._unlike(i, one, other)
 
-def _alike(
-    exercise: Exercise, case: Case, known: Outcome, outcome: Outcome, inputs: bool
-) -> bool:
-    if known.problem or outcome.problem:
-        return bool(known.error) and known.error == outcome.error
-    if case.aspect == FLOAT32 and _not_float32(known.result) != _not_float32(
-        outcome.result
-    ):
-        return False
-    if inputs and difference(exercise.parameters, known.inputs, outcome.inputs):
-        return False
-    return not _unlike(exercise.returns, case, known.result, outcome.result)
-
-
-def _unlike(names: Sequence[str], case: Case, right: Tree, got: Tree) -> str:
-    if text := difference(names, right, got, values=False):
-        return text
-    given, width = plain(case.args), shortest_float(plain(case.args), got)
-    if shortest_float(given, None) > 2:
-        width = max(width, 4)  # who was not given half precision need not return it
-    if case.view is not None:
-        right, got = (plain(case.view(tree)) for tree in (right, got))
-        view = case.view.__name__  # it sees all that was returned
-        names = [view if len(names) > 1 else f"{view} of {names[0]}"]
-    return difference(names, right, got, width)
+    def _unlike(self, i: int, right: Tree, got: Tree) -> str:
+        names, view = self.exercise.returns, self.cases[i].view
+        if text := difference(names, right, got, values=False):
+            return text
+        width = shortest_float(self.given[i], got)
+        if shortest_float(self.given[i], None) > 2:
+            width = max(width, 4)  # who was not given half precision need not return it
+        if view is not None:
+            right, got = (plain(view(tree)) for tree in (right, got))
+            seen = view.__name__  # it sees all that was returned
+            names = (seen if len(names) > 1 else f"{seen} of {names[0]}",)
+        return difference(names, right, got, width)
 
 
 def _not_float32(tree: Tree) -> str:

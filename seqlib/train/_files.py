@@ -1,4 +1,8 @@
-"""Files without pickle: weights as safetensors, and whole runs to go on from."""
+"""Files without pickle: weights as safetensors, and whole runs to go on from.
+
+The library is asked for where a file is written or read: training without files needs
+torch alone.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 import seqlib
 
@@ -105,6 +107,8 @@ def read_config(path: str | Path) -> Any:
 
 def write(path: str | Path, tensors: Tensors, about: dict[str, str]) -> None:
     """Write a file beside the place where it goes, then move it there at once."""
+    from safetensors.torch import save_file
+
     path = Path(path)
     about = {"format": "pt", "seqlib": seqlib.__version__, **about}
     # A copy each: safetensors takes neither views nor two names for one memory.
@@ -130,6 +134,8 @@ def write(path: str | Path, tensors: Tensors, about: dict[str, str]) -> None:
 
 def read(path: str | Path, tensors: bool = True) -> tuple[Tensors, dict[str, str]]:
     """Return the tensors of a safetensors file and what it says about itself."""
+    from safetensors import SafetensorError, safe_open
+
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:
