@@ -6,7 +6,7 @@ import array_api_compat
 import numpy as np
 import pytest
 import torch
-from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
+from comparing import LIBRARIES, by_autograd, by_differences, close, label, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -806,7 +806,7 @@ SENTENCES = [
 ]
 
 
-@pytest.mark.parametrize(("f", "change", "sentence"), SENTENCES, ids=str)
+@pytest.mark.parametrize(("f", "change", "sentence"), SENTENCES, ids=label)
 def test_sentence(f, change, sentence):
     with pytest.raises((ValueError, TypeError)) as caught:
         f(**{**GOOD[f], **change})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as theirs
-from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
+from comparing import LIBRARIES, by_autograd, by_differences, close, label, to_numpy
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -473,7 +473,7 @@ MORE = [
 ]
 
 
-@pytest.mark.parametrize(("f", "good", "change", "sentence"), SENTENCES, ids=str)
+@pytest.mark.parametrize(("f", "good", "change", "sentence"), SENTENCES, ids=label)
 def test_a_convolution_that_does_not_fit(f, good, change, sentence):
     f(**good)
     with pytest.raises((ValueError, TypeError)) as caught:
@@ -482,7 +482,7 @@ def test_a_convolution_that_does_not_fit(f, good, change, sentence):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("f", "args", "sentence"), MORE, ids=str)
+@pytest.mark.parametrize(("f", "args", "sentence"), MORE, ids=label)
 def test_wrong_input(f, args, sentence):
     with pytest.raises((ValueError, TypeError)) as caught:
         f(*args)

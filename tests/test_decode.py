@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from comparing import LIBRARIES, to_numpy
+from comparing import LIBRARIES, label, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -817,7 +817,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("f", "change", "sentence"), WRONG, ids=str)
+@pytest.mark.parametrize(("f", "change", "sentence"), WRONG, ids=label)
 def test_sentence(f, change, sentence):
     given = {"step": EVEN, "start": HERE, "eos": None, "max_len": 3, **DECODERS[f]}
     with pytest.raises((ValueError, TypeError)) as caught:
@@ -850,7 +850,7 @@ def test_the_vocabulary_stays():
         ),
         *OPTIONS,
     ],
-    ids=str,
+    ids=label,
 )
 def test_sentences_on_distributions(change, sentence):
     with pytest.raises((ValueError, TypeError)) as caught:
@@ -871,7 +871,7 @@ def test_sentences_on_distributions(change, sentence):
         ((np.eye(2), np.array([0]), "x"), "axis must be a whole number, got 'x'"),
         (((1, {2}), np.array([0])), "state must be made of arrays, tuples, lists and "),
     ],
-    ids=str,
+    ids=label,
 )
 def test_sentences_on_rows(arguments, sentence):
     with pytest.raises((ValueError, TypeError)) as caught:

@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 import torch
-from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
+from comparing import LIBRARIES, by_autograd, by_differences, close, label, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -414,7 +414,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("f", "args", "sentence"), WRONG, ids=str)
+@pytest.mark.parametrize(("f", "args", "sentence"), WRONG, ids=label)
 def test_wrong_input(f, args, sentence):
     with pytest.raises((ValueError, TypeError)) as caught:
         f(*args)
@@ -429,7 +429,7 @@ def test_wrong_input(f, args, sentence):
         (torch.ones(2, 1), "dy must come from numpy as the forward pass does, got tor"),
         (None, "dy must be an array (of numpy or torch), got NoneType"),
     ],
-    ids=str,
+    ids=label,
 )
 def test_gradients_that_do_not_fit(wrong, sentence):
     _, cache = mlp(X, GOOD)

@@ -4,7 +4,7 @@ import array_api_compat
 import numpy as np
 import pytest
 import torch
-from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
+from comparing import LIBRARIES, by_autograd, by_differences, close, label, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -263,7 +263,7 @@ SENTENCES = [
 ]
 
 
-@pytest.mark.parametrize(("f", "arguments", "sentence"), SENTENCES, ids=str)
+@pytest.mark.parametrize(("f", "arguments", "sentence"), SENTENCES, ids=label)
 def test_sentence(f, arguments, sentence):
     with pytest.raises((ValueError, TypeError)) as caught:
         f(*arguments)

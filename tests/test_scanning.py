@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
+from comparing import LIBRARIES, by_autograd, by_differences, close, label, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -442,7 +442,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("f", "args", "sentence"), WRONG, ids=str)
+@pytest.mark.parametrize(("f", "args", "sentence"), WRONG, ids=label)
 def test_wrong_input(f, args, sentence):
     with pytest.raises((ValueError, TypeError)) as caught:
         f(*args)
