@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ class Exercise:
         """Name of the function that is asked for."""
         return self.reference.__name__
 
-    @property
+    @cached_property
     def parameters(self) -> tuple[str, ...]:
         """Names of its arguments."""
         return tuple(inspect.signature(self.reference).parameters)
