@@ -8,6 +8,8 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 
 # The matrices here are small: one thread is as fast as two, and on a busy machine faster.
 export OMP_NUM_THREADS ?= 1
+# Tests run in so many processes, each file in one of them.
+WORKERS ?= 2
 
 .NOTPARALLEL:
 .PHONY: help book serve test oldest mutate run experiments release colab bench audit address clean
@@ -37,7 +39,8 @@ serve: book            ## look at the book at http://127.0.0.1:8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
 
 test: $(VENV)/dev book ## run every test, and every notebook against its stored outputs
-	$(BIN)/python -m pytest --nbval --nbval-current-env tests chapters appendices
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope \
+	  --nbval --nbval-current-env tests chapters appendices
 
 oldest:                ## test with the oldest numpy and nothing else: make oldest [PYTHON=python3.13]
 	@$(or $(PYTHON),false) tools/oldest.py
