@@ -63,7 +63,7 @@ def back_to_context(
 
 
 def _context(
-    s: Array, dlogits: Array, V: Array, W_hh: Array, W_c: Array, fault: str = ""
+    s: Array, dlogits: Array, V: Array, W_hh: Array, W_c: Array, *, fault: str = ""
 ) -> Pair:
     delta = deltas(s, dlogits, V, W_hh, fault)
     first = delta[-1] if fault == "order" else delta[0]

@@ -28,6 +28,7 @@ def _projected(
     W_hh: Array,
     W_0: Array,
     h_S: Array,
+    *,
     fault: str = "",
 ) -> Pair:
     delta = deltas(s, dlogits, V, W_hh, fault)
