@@ -77,7 +77,8 @@ def test_option_2_and_its_way_back():
     W_e, W_c = W_ih[:, :E], W_ih[:, E:]
     (V, _), e = output(), rng.normal(size=(K, E))
     h_S = torch.tensor(np.tanh(rng.normal(size=H)), requires_grad=True)
-    args = h_S.detach().numpy(), e, W_e, W_c, W_hh, b, V
+    arrays = e, W_e, W_c, W_hh, b, V
+    args = h_S.detach().numpy(), dict(zip(mend.NAMES, arrays, strict=True))
     said, log_p = mend.interpret(*args, K, 5)
     y = np.r_[0, said[:-1]]
     beside = h_S.expand(1, 5, H)

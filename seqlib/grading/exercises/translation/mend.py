@@ -11,35 +11,25 @@ from seqlib.grading.exercises.draw import Array, Rng, matrix, states
 
 from .decoders import network
 
+Weights = dict[str, Array]
+NAMES = "e", "W_e", "W_c", "W_hh", "b", "V"
+
 # 12-5 --------------------------------------------------------------------------------
 
 
-def interpret(
-    h_S: Array,
-    e: Array,
-    W_e: Array,
-    W_c: Array,
-    W_hh: Array,
-    b: Array,
-    V: Array,
-    eos: int,
-    max_len: int,
-) -> tuple[Array, float]:
+def interpret(h_S: Array, p: Weights, eos: int, max_len: int) -> tuple[Array, float]:
     """Return the words that option 2 says, greedily, and their log-probability.
+
+    p has the arrays e (K, E), W_e (H, E), W_c and W_hh (H, H), b (H,) and V (K, H).
 
     Word 0 is <sos>. It stops after <eos>, which it returns, or after max_len words.
     """
-    return _interpret(h_S, e, W_e, W_c, W_hh, b, V, eos, max_len)
+    return _interpret(h_S, p, eos, max_len)
 
 
 def _interpret(
     h_S: Array,
-    e: Array,
-    W_e: Array,
-    W_c: Array,
-    W_hh: Array,
-    b: Array,
-    V: Array,
+    p: Weights,
     eos: int,
     max_len: int,
     *,
@@ -50,6 +40,7 @@ def _interpret(
     raw: bool = False,
     best: bool = True,
 ) -> tuple[Array, float]:
+    e, W_e, W_c, W_hh, b, V = (p[name] for name in NAMES)
     s, word, words, score = (h_S if start else 0 * h_S), 0, [], 0.0
     for t in range(max_len):
         c = W_c @ h_S if every or t == 0 else 0
@@ -69,7 +60,8 @@ def _interpret_cases(rng: Rng) -> Iterator[Case]:
     def case(aspect: str, H: int, E: int, K: int, end: int, max_len: int) -> Case:
         while True:
             e, W_e, W_hh, b, V, _ = network(rng, E, H, K)
-            args = states(rng, H), e, 2 * W_e, matrix(rng, H), W_hh, b, 2 * V
+            arrays = e, 2 * W_e, matrix(rng, H), W_hh, b, 2 * V
+            args = states(rng, H), dict(zip(NAMES, arrays, strict=True))
             said, _ = _interpret(*args, -1, max_len)
             eos = int(said[end]) if end < max_len else K
             if 0 not in said and np.argmax(said == eos) == end % max_len:
@@ -83,28 +75,24 @@ def _interpret_cases(rng: Rng) -> Iterator[Case]:
 
 def _no_eos(*args: object) -> tuple[Array, float]:
     words, score = interpret(*args)  # type: ignore[arg-type]
-    eos = args[7]
+    eos = args[2]
     return (words[:-1] if words[-1] == eos else words), score
 
 
 def _interpret_by_pieces(
     h_S: Array,
-    e: Array,
-    W_e: Array,
-    W_c: Array,
-    W_hh: Array,
-    b: Array,
-    V: Array,
+    p: Weights,
     eos: int,
     max_len: int,
 ) -> tuple[list[int], float]:
     """Use that the context is a bias, which the source has chosen."""
-    inputs, s, words, score = e @ W_e.T + (W_c @ h_S + b), h_S, [0], 0.0
+    inputs = p["e"] @ p["W_e"].T + (p["W_c"] @ h_S + p["b"])
+    s, words, score = h_S, [0], 0.0
     while len(words) <= max_len and (len(words) == 1 or words[-1] != eos):
-        s = np.tanh(inputs[words[-1]] + W_hh @ s)
-        p = np.exp(V @ s) / np.exp(V @ s).sum()
-        words.append(int(p.argmax()))
-        score += float(np.log(p.max()))
+        s = np.tanh(inputs[words[-1]] + p["W_hh"] @ s)
+        P = np.exp(p["V"] @ s) / np.exp(p["V"] @ s).sum()
+        words.append(int(P.argmax()))
+        score += float(np.log(P.max()))
     return words[1:], score
 
 
