@@ -88,6 +88,7 @@ def seq2seq(
 
     Notes
     -----
+    Equations (12.2) to (12.7) of the book; those of attention are chapter 15's.
     Sources: Sutskever, Vinyals & Le (2014) for "once" with "copy"; Cho et al. (2014)
     for "every"; Bahdanau, Cho & Bengio (2015) for "attention" and "project", though
     they project the backward direction's state alone; Luong, Pham & Manning (2015) for
@@ -122,9 +123,9 @@ def seq2seq_backward(
 
     Notes
     -----
-    Backpropagation through time, in the decoder and then in the encoder. An annotation
-    h_j receives from the encoder's next step and from every step of the decoder that
-    attended to it.
+    Equations (12.9) to (12.11) of the book: backpropagation through time, in the
+    decoder and then in the encoder. With attention, an annotation h_j receives from the
+    encoder's next step and from every step of the decoder that attended to it.
     """
     params, shape, (_, S), of_source, of_target = cache
     dlogits = check_gradients(dlogits, dweights, params, shape, of_target, (S,))

@@ -118,6 +118,8 @@ def sequence_log_prob(
 ) -> Array:
     """Log-probability of whole sequences: log P(y | x) = sum_t log P(y_t | y_<t, x).
 
+    Equation (12.1) of the book.
+
     Shapes: logits (B, T, V), as given for the tokens before each target; targets (B, T)
     integers; mask (B, T) booleans, True = counted, or None; result (B,). Errors: a
     shape or a type does not fit, a counted target is out of range.
