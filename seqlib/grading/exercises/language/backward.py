@@ -95,10 +95,10 @@ Gradients = tuple[float, Array, Array, Array]
 
 
 def model_back(
-    ids: Array, E: Array, W_ih: Array, W_hh: Array, b: Array, W_hy: Array, b_y: Array
+    ids: Array, E: Array, W_ih: Array, W_hh: Array, W_hy: Array
 ) -> Gradients:
     """Return the loss of a text (T + 1,) and dE, dW_hh, dW_hy; h_0 is zero."""
-    return _model(ids, E, W_ih, W_hh, b, W_hy, b_y)
+    return _model(ids, E, W_ih, W_hh, W_hy)
 
 
 def _model(
@@ -106,9 +106,7 @@ def _model(
     E: Array,
     W_ih: Array,
     W_hh: Array,
-    b: Array,
     W_hy: Array,
-    b_y: Array,
     *,
     shift: int = 1,
     mean: bool = True,
@@ -122,8 +120,8 @@ def _model(
     T, H = len(read), len(W_hh)
     hs, logs = np.zeros((T + 1, H)), np.empty((T, len(E)))
     for t, w in enumerate(read):
-        hs[t + 1] = np.tanh(W_ih @ E[w] + W_hh @ hs[t] + b)
-        o = W_hy @ hs[t + 1] + b_y
+        hs[t + 1] = np.tanh(W_ih @ E[w] + W_hh @ hs[t])
+        o = W_hy @ hs[t + 1]
         logs[t] = o - o.max() - np.log(np.exp(o - o.max()).sum())
     share = 1 / T if mean else 1.0
     do = np.exp(logs) * share
@@ -152,9 +150,7 @@ def _model_cases(rng: Rng) -> Iterator[Case]:
             rng.normal(size=(V, D)),
             rng.normal(size=(H, D)) / np.sqrt(D),
             matrix(rng, H),
-            rng.normal(size=H) / 2,
             rng.normal(size=(V, H)),
-            rng.normal(size=V),
         )
         return Case(aspect, (ids, *weights), note)
 
@@ -165,7 +161,7 @@ def _model_cases(rng: Rng) -> Iterator[Case]:
 
 
 def _model_by_columns(
-    ids: Array, E: Array, W_ih: Array, W_hh: Array, b: Array, W_hy: Array, b_y: Array
+    ids: Array, E: Array, W_ih: Array, W_hh: Array, W_hy: Array
 ) -> Gradients:
     """Run all paths forward, one Jacobian a weight, and go back never."""
     V, H, T = len(E), len(W_hh), len(ids) - 1
@@ -173,13 +169,13 @@ def _model_by_columns(
     J_E, J_W = np.zeros((H, *E.shape)), np.zeros((H, H, H))
     dE, dW_hh, dW_hy = np.zeros_like(E), np.zeros_like(W_hh), np.zeros_like(W_hy)
     for w, right in pairwise(ids):
-        old, h = h, np.tanh(W_ih @ E[w] + W_hh @ h + b)
+        old, h = h, np.tanh(W_ih @ E[w] + W_hh @ h)
         J_E, J_W = np.tensordot(W_hh, J_E, 1), np.tensordot(W_hh, J_W, 1)
         J_E[:, w] += W_ih
         J_W[np.arange(H), np.arange(H)] += old
         slope = (1 - h**2)[:, None, None]
         J_E, J_W = slope * J_E, slope * J_W
-        p = np.exp(W_hy @ h + b_y)
+        p = np.exp(W_hy @ h)
         p /= p.sum()
         loss -= np.log(p[right]) / T
         do = (p - (np.arange(V) == right)) / T
