@@ -128,6 +128,7 @@ def embedding_backward(dout: Array, cache: tuple) -> Array:
     """Gradient of `embedding`: dweight (V, D); rows used twice receive a sum.
 
     Shapes: dout (..., D). There is no gradient for ids, which are whole numbers.
+    Equation (11.10) of the book.
     """
     flat, weight, lead = cache
     gradient("dout", dout, weight, (*lead, weight.shape[1]))

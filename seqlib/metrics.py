@@ -125,6 +125,10 @@ def perplexity(
     ValueError, TypeError
         log_probs is no array of floats, is above 0 or NaN where it counts; mask does
         not fit or leaves nothing; tokens is no whole number from 1.
+
+    Notes
+    -----
+    Equation (11.6) of the book.
     """
     nats = _nats(log_probs, mask, "tokens", tokens)
     try:
@@ -159,7 +163,7 @@ def bits_per_character(
 
     Notes
     -----
-    Equation (7.12) of the book.
+    Equations (7.12) and (11.7) of the book.
     """
     return _nats(log_probs, mask, "characters", characters) / math.log(2)
 

@@ -20,6 +20,7 @@ CHAPTERS = {
     9: "gru",
     10: "video",
     12: "translation",
+    11: "language",
 }
 
 
