@@ -44,14 +44,14 @@ def _context_back(
 
 
 def _context_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, T: int, S: int, M: int, note: str = "") -> Case:
+    def case(aspect: str, T: int, S: int, M: int, *, note: str = "") -> Case:
         dc, v = rng.normal(size=(T, M)), rng.normal(size=(S, M)) + 1
         return Case(aspect, (dc, _weights(rng, T, S), v), note)
 
     yield case("values", *sizes(rng, 2, 3, 2))
     yield case("values", *sizes(rng, 3, 2, 3))
-    yield case("sizes of 1", 1, 4, 3, "one query")
-    yield case("sizes of 1", 3, 4, 1, "values of one number")
+    yield case("sizes of 1", 1, 4, 3, note="one query")
+    yield case("sizes of 1", 3, 4, 1, note="values of one number")
 
 
 def _diagonal(dc: Array, alpha: Array, v: Array) -> Pair:
@@ -147,7 +147,7 @@ def _score_back(
 
 
 def _score_back_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, T: int, S: int, H: int, A: int, note: str = "") -> Case:
+    def case(aspect: str, T: int, S: int, H: int, A: int, *, note: str = "") -> Case:
         s, h = rng.normal(size=(T, H)), rng.normal(size=(S, H))
         W_q, W_k = rng.normal(size=(2, A, H)) / np.sqrt(H)
         w = rng.choice([-1, 1], A) * rng.uniform(0.5, 1.5, A)
@@ -155,8 +155,8 @@ def _score_back_cases(rng: Rng) -> Iterator[Case]:
 
     yield case("values", *sizes(rng, 2, 3, 2, 3))
     yield case("values", *sizes(rng, 3, 2, 3, 2))
-    yield case("sizes of 1", 1, 4, 3, 2, "one query")
-    yield case("sizes of 1", 3, 2, 2, 1, "one hidden unit")
+    yield case("sizes of 1", 1, 4, 3, 2, note="one query")
+    yield case("sizes of 1", 3, 2, 2, 1, note="one hidden unit")
 
 
 def _score_back_pair_by_pair(

@@ -53,7 +53,7 @@ def _decode(
 
 
 def _decode_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, T: int, S: int, H: int, note: str = "") -> Case:
+    def case(aspect: str, T: int, S: int, H: int, *, note: str = "") -> Case:
         W_x, W_c, W_s = (rng.normal(size=(H, H)) / np.sqrt(H) for _ in range(3))
         W = 2 * rng.normal(size=(H, H)) / np.sqrt(H) + np.eye(H)
         s0, x = np.tanh(rng.normal(size=H)) + 0.5, rng.normal(size=(T, H))
@@ -62,8 +62,8 @@ def _decode_cases(rng: Rng) -> Iterator[Case]:
 
     yield case("values", *sizes(rng, 4, 3, 2))
     yield case("values", *sizes(rng, 3, 4, 3))
-    yield case("one step", 1, 4, 3, "one step")
-    yield case("one unit", 4, 3, 1, "one unit")
+    yield case("one step", 1, 4, 3, note="one step")
+    yield case("one unit", 4, 3, 1, note="one unit")
 
 
 def _decode_transposed(
