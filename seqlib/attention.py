@@ -57,8 +57,9 @@ def additive_scores(
     """Scores e_ts = w' tanh(W_q q_t + W_k k_s), a small network for every pair.
 
     Shapes: q (..., T, Q), k (..., S, K), W_q (A, Q), W_k (A, K), w (A,); result
-    (..., T, S). Errors: a shape or float type does not fit. Source: Bahdanau, Cho &
-    Bengio (2015), who write v_a, W_a, U_a for w, W_q, W_k.
+    (..., T, S). Errors: a shape or float type does not fit. Equation (15.6) of the
+    book. Source: Bahdanau, Cho & Bengio (2015), who write v_a, W_a, U_a for w, W_q,
+    W_k.
     """
     lead = _lead(q)
     shapes(q=(q, f"{lead} T Q"), k=(k, f"{lead} S K"))
@@ -74,7 +75,7 @@ def additive_scores_backward(dout: Array, cache: tuple) -> tuple[Array, ...]:
     """Gradients of `additive_scores`: dq, dk, dW_q, dW_k, dw; dout (..., T, S).
 
     With dz = dout w (1 - t²), t the tanh: W_q's output receives the sum of dz over the
-    keys, W_k's the sum over the queries.
+    keys, W_k's the sum over the queries. Equations (15.16) and (15.17) of the book.
     """
     t, w, of_q, of_k = cache
     gradient("dout", dout, t, t.shape[:-1])
@@ -90,7 +91,8 @@ def bilinear_scores(q: Array, k: Array, W: Array) -> tuple[Array, tuple]:
     """Scores e_ts = q_t' W k_s, the "general" score of Luong.
 
     Shapes: q (..., T, Q), k (..., S, K), W (Q, K); result (..., T, S). Errors: a shape
-    or float type does not fit. Source: Luong, Pham & Manning (2015).
+    or float type does not fit. Equation (15.5) of the book. Source: Luong, Pham &
+    Manning (2015).
     """
     lead = _lead(q)
     shapes(q=(q, f"{lead} T Q"), k=(k, f"{lead} S K"), W=(W, "Q K"))
@@ -102,7 +104,7 @@ def bilinear_scores_backward(dout: Array, cache: tuple) -> tuple[Array, ...]:
     """Gradients of `bilinear_scores`: dq, dk, dW; dout (..., T, S).
 
     dk_s = sum_t dout_ts W' q_t, dq_t = W du_t and dW = sum_t q_t du_t', where
-    du_t = sum_s dout_ts k_s.
+    du_t = sum_s dout_ts k_s. Equation (15.15) of the book.
     """
     q, k, W, u = cache
     gradient("dout", dout, q, (*q.shape[:-1], k.shape[-2]))
@@ -191,7 +193,8 @@ def dot_attention(
 
     Shapes: q (..., T, D), k (..., S, D), v (..., S, O), mask as for `masked_softmax`;
     result (..., T, O). Errors: a shape or float type does not fit; scale is no number
-    or negative. Source: Luong, Pham & Manning (2015).
+    or negative. Equations (15.4) and (15.10) of the book. Source: Luong, Pham &
+    Manning (2015).
     """
     flags(return_weights=return_weights)
     _check(q, k, v, mask, "D D")
@@ -207,8 +210,8 @@ def dot_attention_backward(
 ) -> tuple[Array | None, ...]:
     """Gradients of `dot_attention`: dq, dk, dv, dmask.
 
-    dq = scale de k and dk = scale de' q, de being the gradient at the scores. Shapes:
-    as for `additive_attention_backward`.
+    dq = scale de k and dk = scale de' q, de being the gradient at the scores. Equations
+    (15.11) to (15.14) of the book. Shapes: as for `additive_attention_backward`.
     """
     scale, of_products = cache
     dq, dk, dv, dmask = weigh_products_backward(dout, dweights, of_products)

@@ -6,9 +6,10 @@ enters the cell beside the token, as in Bahdanau, Cho & Bengio (2015)::
     e_tj = score(s_{t-1}, k_j)      p_t = softmax(e_t)      c_t = sum_j p_tj v_j
     s_t  = cell(W_e x_t + W_c c_t, s_{t-1})
 
-Only what depends on s_{t-1} stays in the loop. Before it: the keys, and W_e x_t of all
-steps. After it, on the way back: the gradients of the values, of W_e, W_c and W_hh, and
-of what makes the queries, each one product over all steps.
+Equations (15.8) and, on the way back, (15.18) of the book. Only what depends on
+s_{t-1} stays in the loop. Before it: the keys, and W_e x_t of all steps. After it, on
+the way back: the gradients of the values, of W_e, W_c and W_hh, and of what makes the
+queries, each one product over all steps.
 """
 
 from __future__ import annotations

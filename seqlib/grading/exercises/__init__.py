@@ -19,8 +19,11 @@ CHAPTERS = {
     8: "lstm",
     9: "gru",
     10: "video",
-    12: "translation",
     11: "language",
+    12: "translation",
+    13: "decoding",
+    14: "captions",
+    15: "attention",
 }
 
 
