@@ -2,7 +2,7 @@
 
 Each run draws a corpus (Spanish into English, made by a grammar, in which `went back
 to` and `went to ... again` are both right), trains one encoder-decoder for so many
-updates, and translates 200 held-out sentences: greedily, with beams of growing width,
+updates, and translates 150 held-out sentences: greedily, with beams of growing width,
 by drawing, and *exactly*. The exact search keeps every prefix that is still likelier
 than the best sequence known, so that it can miss nothing. For each width a run tells
 
@@ -42,7 +42,7 @@ from seqlib.seq2seq import (
 
 SEEDS = range(5)
 WIDTHS = (1, 2, 3, 4, 8, 16, 32, 64)
-SETTINGS = tuple({"updates": updates} for updates in (200, 500, 1500))
+SETTINGS = tuple({"updates": updates} for updates in (200, 500, 1200))
 SOS, EOS, LONGEST = 1, 2, 24
 CLOSE = 1e-3  # in log P: float32 is not more exact
 
@@ -71,7 +71,7 @@ class Translator(NamedTuple):
         return self.english.text(i for i in tokens if i != EOS)
 
 
-def corpus(seed: int, pairs: int = 3000, tests: int = 200) -> tuple[list, list]:
+def corpus(seed: int, pairs: int = 3000, tests: int = 150) -> tuple[list, list]:
     """Draw pairs to learn from and to be tested with, the sentence on Rome in none."""
     rng = np.random.default_rng(seed)
     drawn = sentence_pairs("spanish", pairs + tests, rng, words=(3, 10), distinct=True)
@@ -167,7 +167,7 @@ def run(
     seed: int,
     updates: int,
     widths: tuple[int, ...] = WIDTHS,
-    tests: int = 200,
+    tests: int = 150,
     bleu: bool = True,
 ) -> dict[str, Any]:
     """Train one translator and try all widths; `bleu` needs sacrebleu."""
