@@ -34,10 +34,10 @@ def _step_cases(rng: Rng) -> Iterator[Case]:
     yield case("values", 6, 9, 6)
     yield case("sizes of 1", 1, 7, 3, "the first step: one hypothesis")
     yield case("sizes of 1", 3, 5, 1, "a beam of 1")
-    scores, log_probs, width = case("impossible tokens", 3, 6, 3).args
-    log_probs[:, 1] = -np.inf
-    log_probs[1, 2:] = -np.inf
-    yield Case("impossible tokens", (scores, log_probs, width), "some are -inf")
+    scores, log_probs, width = case("hopeless tokens", 3, 6, 3).args
+    log_probs[:, 1] = -1e6
+    log_probs[1, 2:] = -1e6
+    yield Case("hopeless tokens", (scores, log_probs, width), "some have -1e6")
 
 
 def _step_each(scores: Array, log_probs: Array, width: int) -> tuple:
@@ -73,7 +73,7 @@ def _step_sorted_in_lists(scores: Array, log_probs: Array, width: int) -> tuple:
 STEP = Exercise(
     id="13-4",
     title="One step of a beam",
-    marks={"values": 2, "sizes of 1": 1, "impossible tokens": 1},
+    marks={"values": 2, "sizes of 1": 1, "hopeless tokens": 1},
     difficulty=2,
     importance=3,
     minutes=20,
@@ -145,12 +145,22 @@ def _search(
         if not all_ends:
             ends = [c for c in candidates[:width] if c in ends]
         done = [*done, *ends] if keep or t == max_len else done
+        last = candidates[:1]
         running = [c for c in candidates if c[0][-1] != eos and t < max_len][:width]
         if (hasty and done) or not running:
             break
-    done = done or [([], -np.inf)]
+    done = done or last
     best = max(done, key=lambda c: c[1] / (len(c[0]) if divide else 1))
     return np.array(best[0], int), float(best[1])
+
+
+_MISTAKES: dict[str, dict[str, Any]] = {
+    "cut": {"cut": False},
+    "hasty": {"hasty": True},
+    "keep": {"keep": False},
+    "all_ends": {"all_ends": True},
+    "divide": {"divide": True},
+}
 
 
 def _search_cases(rng: Rng) -> Iterator[Case]:
@@ -159,26 +169,23 @@ def _search_cases(rng: Rng) -> Iterator[Case]:
         eos, first = (int(v) for v in rng.permutation(V)[:2])
         return Case(aspect, (log_p, first, eos, width, T), note)
 
-    def unlike(aspect: str, V: int, width: int, T: int, **options: Any) -> Case:
-        """Draw until a mistake would show."""
+    def telling(aspect: str, V: int, width: int, T: int, name: str) -> Case:
+        """Draw until this mistake shows, and no two that show look the same."""
         while True:
             drawn = case(aspect, V, width, T)
-            right = _search(*drawn.args)
-            wrong = _search(*drawn.args, **options)
-            if right[0].tolist() != wrong[0].tolist():
+            log_p, first, eos, _, _ = drawn.args
+            found = {n: _search(*drawn.args, **m)[0] for n, m in _MISTAKES.items()}
+            found["narrow"] = _search(log_p, first, eos, 1, T)[0]
+            right = str(_search(*drawn.args)[0])
+            wrong = [str(y) for y in found.values() if str(y) != right]
+            if str(found[name]) != right and len(set(wrong)) == len(wrong):
                 return drawn
 
-    for options in ({"cut": False}, {"hasty": True}, {"keep": False}):
-        yield unlike("the end", 4, 2, 5, **options)
-    yield unlike("the end", 5, 2, 6, all_ends=True)
-    yield unlike("values", 5, 3, 6, divide=True)
-    while True:
-        drawn = case("values", 6, 3, 5)
-        log_p, first, eos, _, T = drawn.args
-        narrow, _ = _search(log_p, first, eos, 1, T)
-        if _search(*drawn.args)[0].tolist() != narrow.tolist():
-            yield drawn
-            break
+    for name in ("cut", "hasty", "keep"):
+        yield telling("the end", 4, 2, 5, name)
+    yield telling("the end", 5, 2, 6, "all_ends")
+    yield telling("values", 5, 3, 6, "divide")
+    yield telling("values", 6, 3, 5, "narrow")
     yield case("a beam of 1", 5, 1, 6, "this is greedy")
     yield case("one step", 6, 3, 1, "max_len is 1")
 
