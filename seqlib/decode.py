@@ -59,7 +59,7 @@ def greedy(
     """Take the likeliest token at every step: y_t = argmax log P(y_t | y_<t).
 
     Shapes: tokens (B, T), T the longest, and log P of each sequence (B,). Errors: as
-    the module says; no token is possible, all are -inf.
+    the module says; no token is possible, all are -inf. Equation (13.4) of the book.
     """
     state, token = begin(step, start, eos, max_len)
     xp = array_namespace(token)
@@ -106,8 +106,13 @@ def sampling_distribution(
     and top_k=1. Of equal tokens the smaller number stays. Shapes: log_probs, or
     logits, and the result (..., V). Errors: log_probs are no array of floats, NaN, inf
     or all -inf; temperature is not in [1e-6, 1e6], top_p not in [1e-6, 1], top_k below
+<<<<<<< HEAD
     1. Equations (11.13), (11.14) and (11.15) of the book. Sources: Fan et al. (2018)
     for top-k, Holtzman et al. (2020) for top-p.
+=======
+    1. Equation (13.5) of the book. Sources: Fan et al. (2018) for top-k, Holtzman et
+    al. (2020) for top-p.
+>>>>>>> ch13
     """
     shapes(log_probs=(log_probs, "... V"))
     _check_options(temperature, top_k, top_p)
@@ -194,8 +199,8 @@ def beam_search(
 
     Notes
     -----
-    Sources: Graves (2012); Sutskever, Vinyals & Le (2014). Wu et al. (2016) divide by
-    ((5 + T) / 6)**length_penalty instead.
+    Equations (13.6) and (13.9) of the book. Sources: Graves (2012); Sutskever, Vinyals
+    & Le (2014). Wu et al. (2016) divide by ((5 + T) / 6)**length_penalty instead.
     """
     state, token = begin(step, start, eos, max_len)
     check_search(width, length_penalty, axis, reorder)
@@ -256,7 +261,7 @@ def exhaustive_search(
 
     The referee of `beam_search`, with its arguments, shapes and errors. Of equal scores
     the shorter sequence comes first, then that of smaller tokens. Errors: more than a
-    million sequences of max_len tokens, too.
+    million sequences of max_len tokens, too. Equation (13.1) of the book.
     """
     state, token = begin(step, start, eos, max_len)
     check_search(width, length_penalty, axis, reorder)
