@@ -19,6 +19,7 @@ CHAPTERS = {
     8: "lstm",
     9: "gru",
     10: "video",
+    14: "captions",
 }
 
 
