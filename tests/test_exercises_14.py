@@ -120,11 +120,12 @@ def test_the_writer_against_greedy():
     )
     W_ih, W_hh, b_ih, b_hh = (p[f"decoder.{name}_l0"] for name in names)
     for row, first in zip(said, start, strict=True):
-        found = writer.write(
-            *(np.arctanh(first), np.eye(5), np.zeros(5)),
-            *(p["decoder.embedding.weight"], W_ih, W_hh, b_ih + b_hh),
-            *(p["output.weight"], p["output.bias"], 1, 2, 6),
-        )
+        weights = {
+            **{"W_s": np.eye(5), "b_s": np.zeros(5), "b": b_ih + b_hh},
+            **{"table": p["decoder.embedding.weight"], "W_ih": W_ih, "W_hh": W_hh},
+            **{"W_hy": p["output.weight"], "b_y": p["output.bias"]},
+        }
+        found = writer.write(np.arctanh(first), weights, 1, 2, 6)
         filled = np.append(row, np.full(6 - len(row), 2))
         assert found.tolist() == filled.tolist()
 

@@ -13,22 +13,9 @@ from seqlib.grading.exercises.draw import Array, Rng, matrix
 # 14-7 --------------------------------------------------------------------------------
 
 
-def write(
-    v: Array,
-    W_s: Array,
-    b_s: Array,
-    table: Array,
-    W_ih: Array,
-    W_hh: Array,
-    b: Array,
-    W_hy: Array,
-    b_y: Array,
-    sos: int,
-    eos: int,
-    length: int,
-) -> Array:
+def write(v: Array, p: dict[str, Array], sos: int, eos: int, length: int) -> Array:
     """Return `length` numbers of words, filled up with eos after the end."""
-    return _write(v, W_s, b_s, table, W_ih, W_hh, b, W_hy, b_y, sos, eos, length)
+    return _write(v, p, sos, eos, length)
 
 
 def _write(
@@ -42,13 +29,14 @@ def _write(
     keeps: bool = True,
 ) -> Array:
     """Write; where a switch is off, its fault is there."""
-    v, W_s, b_s, table, W_ih, W_hh, b, W_hy, b_y, sos, eos, length = args
-    s = W_s @ v + b_s if sees else np.zeros(len(b_s))
+    v, p, sos, eos, length = args
+    s = p["W_s"] @ v + p["b_s"] if sees else np.zeros(len(p["b_s"]))
     s = first = np.tanh(s) if squashed else s
     word, said = sos if begins else eos, []
     for _ in range(length):
-        s = np.tanh(W_ih @ table[word] + W_hh @ (s if keeps else first) + b)
-        logits = W_hy @ s + b_y
+        s = s if keeps else first
+        s = np.tanh(p["W_ih"] @ p["table"][word] + p["W_hh"] @ s + p["b"])
+        logits = p["W_hy"] @ s + p["b_y"]
         new = int(logits.argmin() if least else logits.argmax())
         said.append(new)
         if stops and new == eos:
@@ -76,11 +64,11 @@ def _write_cases(rng: Rng) -> Iterator[Case]:
         length = 7
         while True:
             V, E, H, M = 6, 4, 5, 3
-            shapes = (M,), (H, M), (H,), (V, E), (H, E)
-            args: list[Any] = [1.5 * rng.normal(size=shape) for shape in shapes]
-            args += [1.5 * matrix(rng, H), rng.normal(size=H)]
-            args += [rng.normal(size=(V, H)), rng.normal(size=V)]
-            args += [1, 2, length]
+            shapes = {"W_s": (H, M), "b_s": (H,), "table": (V, E), "W_ih": (H, E)}
+            p = {name: 1.5 * rng.normal(size=shape) for name, shape in shapes.items()}
+            p |= {"W_hh": 1.5 * matrix(rng, H), "b": rng.normal(size=H)}
+            p |= {"W_hy": rng.normal(size=(V, H)), "b_y": rng.normal(size=V)}
+            args = 1.5 * rng.normal(size=M), p, 1, 2, length
             right = _write(*args)
             if (right == 2).any() != ends or (
                 ends and not 1 < list(right).index(2) < 5
@@ -88,22 +76,22 @@ def _write_cases(rng: Rng) -> Iterator[Case]:
                 continue
             faults = _FAULTS if ends else [f for f in _FAULTS if f != {"stops": False}]
             if all((_write(*args, **fault) != right).any() for fault in faults):
-                return Case(aspect, tuple(args), note)
+                return Case(aspect, args, note)
 
     yield case("captions", True)
     yield case("captions", True)
     yield case("no end", False, "the network never says <eos>")
 
 
-def _write_by_rows(v: Array, W_s: Array, b_s: Array, *rest: Any) -> list[int]:
+def _write_by_rows(v: Array, p: dict[str, Array], *rest: int) -> list[int]:
     """Write with row vectors, and a table of all input products made before."""
-    table, W_ih, W_hh, b, W_hy, b_y, word, eos, length = rest
-    inputs = table @ W_ih.T + b
-    s, said = np.tanh(v @ W_s.T + b_s), [word]
+    word, eos, length = rest
+    inputs = p["table"] @ p["W_ih"].T + p["b"]
+    s, said = np.tanh(v @ p["W_s"].T + p["b_s"]), [word]
     while len(said) <= length:
-        s = np.tanh(inputs[said[-1]] + s @ W_hh.T)
+        s = np.tanh(inputs[said[-1]] + s @ p["W_hh"].T)
         ended = len(said) > 1 and said[-1] == eos
-        said.append(eos if ended else int(np.argsort(s @ W_hy.T + b_y)[-1]))
+        said.append(eos if ended else int(np.argsort(s @ p["W_hy"].T + p["b_y"])[-1]))
     return said[1:]
 
 
@@ -144,7 +132,7 @@ MEND = Exercise(
             lambda *args: _write(*args, keeps=False)
         ),
         "<sos> is read, not said: it does not belong to the caption.": (
-            lambda *args: np.append(args[9], _write(*args)[:-1])
+            lambda *args: np.append(args[2], _write(*args)[:-1])
         ),
     },
     also_right=(_write_by_rows,),
