@@ -79,9 +79,10 @@ def captioner(
 
     Notes
     -----
-    Sources: Vinyals et al. (2015), "Show and tell", is "first" with "zero"; Xu et al.
-    (2015), "Show, attend and tell", is "attention" with "project" and v the mean; Mao
-    et al. (2015) give the image at every step.
+    Equations (14.2) to (14.9) of the book. Sources: Vinyals et al. (2015), "Show and
+    tell", is "first" with "zero"; Xu et al. (2015), "Show, attend and tell", is
+    "attention" with "project" and v the mean; Mao et al. (2015) give the image at every
+    step.
     """
     form = Form(kind, context, score, init)
     check_choices(form, return_weights)
@@ -116,6 +117,10 @@ def captioner_backward(
     ValueError, TypeError
         A gradient has not the shape, library or float type of what it belongs to, or
         dweights is given where there is no attention.
+
+    Notes
+    -----
+    Equations (14.11) to (14.13) of the book.
     """
     params, shape, of_images, of_target = cache
     place = tuple(of_images[1].shape[2:])
