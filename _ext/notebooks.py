@@ -75,9 +75,15 @@ class Package:
         return self.digests[wanted]
 
     def _source(self, name: str) -> str:
-        """Read a module; the number of the version verifies nothing."""
+        """Read a module's code: docstrings and the version's number verify nothing."""
         text = self._file(name).read_text("utf-8")
-        return re.sub(r"(?m)^__version__ = .*", "", text)
+        lines = text.splitlines()
+        documented = ast.Module | ast.ClassDef | ast.FunctionDef
+        nodes = [n for n in ast.walk(ast.parse(text)) if isinstance(n, documented)]
+        docstrings = [n.body[0] for n in nodes if ast.get_docstring(n)]
+        for node in sorted(docstrings, key=lambda node: -node.lineno):
+            del lines[node.lineno - 1 : node.end_lineno]
+        return re.sub(r"(?m)^__version__ = .*", "", "\n".join(lines))
 
     def _file(self, name: str) -> Path:
         path = self.folder.joinpath(*name.split(".")[1:])

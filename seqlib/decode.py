@@ -106,13 +106,8 @@ def sampling_distribution(
     and top_k=1. Of equal tokens the smaller number stays. Shapes: log_probs, or
     logits, and the result (..., V). Errors: log_probs are no array of floats, NaN, inf
     or all -inf; temperature is not in [1e-6, 1e6], top_p not in [1e-6, 1], top_k below
-<<<<<<< HEAD
-    1. Equations (11.13), (11.14) and (11.15) of the book. Sources: Fan et al. (2018)
+    1. Equations (11.13) to (11.15) and (13.5) of the book. Sources: Fan et al. (2018)
     for top-k, Holtzman et al. (2020) for top-p.
-=======
-    1. Equation (13.5) of the book. Sources: Fan et al. (2018) for top-k, Holtzman et
-    al. (2020) for top-p.
->>>>>>> ch13
     """
     shapes(log_probs=(log_probs, "... V"))
     _check_options(temperature, top_k, top_p)

@@ -304,6 +304,18 @@ def test_an_edit_of_seqlib_after_the_tick_is_seen(project):
     assert all("was ticked before seqlib was edited" in p for p in found)
 
 
+def test_an_edit_of_a_docstring_is_none(project):
+    module = project.package / "rnn.py"
+    text = module.read_text()
+    module.write_text(text.replace('"""', '"""More words,\n\nand lines. ', 1))
+    assert project.problems() == []
+    function = '    """'
+    module.write_text(text.replace(function, function + "Other words. ", 1))
+    assert project.problems() == []
+    module.write_text(text.replace(function, "    0\n" + function, 1))
+    assert len(project.problems()) == 4
+
+
 def test_an_edit_of_what_an_imported_module_imports_is_seen(project):
     module = project.package / "_expressions.py"  # by way of seqlib.ledger
     module.write_text(module.read_text() + "\nMORE = 1\n")
