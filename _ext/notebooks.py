@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.amsmath import amsmath_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from seqlib._docstrings import without_docstrings
 from seqlib._expressions import Call, Source
 from seqlib.ledger import ERRATUM, MIME, NUMBER
 
@@ -76,14 +77,8 @@ class Package:
 
     def _source(self, name: str) -> str:
         """Read a module's code: docstrings and the version's number verify nothing."""
-        text = self._file(name).read_text("utf-8")
-        lines = text.splitlines()
-        documented = ast.Module | ast.ClassDef | ast.FunctionDef
-        nodes = [n for n in ast.walk(ast.parse(text)) if isinstance(n, documented)]
-        docstrings = [n.body[0] for n in nodes if ast.get_docstring(n)]
-        for node in sorted(docstrings, key=lambda node: -node.lineno):
-            del lines[node.lineno - 1 : node.end_lineno]
-        return re.sub(r"(?m)^__version__ = .*", "", "\n".join(lines))
+        code = without_docstrings(self._file(name).read_text("utf-8"))
+        return re.sub(r"(?m)^__version__ = .*", "", code)
 
     def _file(self, name: str) -> Path:
         path = self.folder.joinpath(*name.split(".")[1:])

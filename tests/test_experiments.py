@@ -106,6 +106,8 @@ def test_the_digest_knows_the_whole_code(tmp_path, monkeypatch):
     after = experiments.digest("one"), experiments.digest("two")
     assert before[0] != after[0]
     assert before[1] == after[1]
+    (tmp_path / "two.py").write_text('"""What it is."""\nx = 1\n')
+    assert experiments.digest("two") == after[1]
     assert experiments.names() == ["one", "two"]
 
 

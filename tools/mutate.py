@@ -37,7 +37,8 @@ CHECKS = (
 )
 # No equations: they check, tell, draw, load, or hold torch's modules.
 OTHERS = {
-    *("__init__", "_arrays", "_check", "_checks", "_expressions", "_params"),
+    *("__init__", "_arrays", "_check", "_checks", "_docstrings", "_expressions"),
+    "_params",
     *(
         "boolean",
         "data",

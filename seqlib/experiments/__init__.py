@@ -13,6 +13,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from seqlib._docstrings import without_docstrings
+
 FOLDER = Path(__file__).parent
 
 
@@ -24,12 +26,13 @@ def names() -> list[str]:
 def digest(name: str) -> str:
     """Return what tells one version of an experiment's code from another.
 
-    The private modules of this folder that it imports belong to its code.
+    The private modules of this folder that it imports belong to its code, and
+    docstrings do not.
     """
-    source = (FOLDER / f"{name}.py").read_text("utf-8")
+    source = without_docstrings((FOLDER / f"{name}.py").read_text("utf-8"))
     for path in sorted(FOLDER.glob("_[a-z]*.py")):
         if path.stem in source:
-            source += path.read_text("utf-8")
+            source += without_docstrings(path.read_text("utf-8"))
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 

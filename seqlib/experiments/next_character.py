@@ -57,7 +57,7 @@ def texts() -> tuple[list[str], Array, Array, Array]:
 
 
 def multiplications(cell: str, H: int, V: int) -> int:
-    """Return the multiplications of one step: the cell's and the output's, (11.10)."""
+    """Return the multiplications of one step: the cell's and the output's, (11.11)."""
     return CELLS[cell][1] * H * (EMBED + H) + H * V
 
 

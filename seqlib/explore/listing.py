@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 from typing import Any
+
+from seqlib._docstrings import without_docstrings
 
 from .figures import asset, publish
 
@@ -31,20 +32,6 @@ def source(obj: Any, docstring: bool = False) -> None:
         raise TypeError(f"{name} has no Python source to show") from error
     code = code if docstring else without_docstrings(code)
     publish({"text/html": highlighted(code), "text/plain": code})
-
-
-def without_docstrings(code: str) -> str:
-    """Drop the docstrings, keep every other line as it was written."""
-    lines = code.splitlines()
-    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, kinds) and ast.get_docstring(node) and len(node.body) > 1:
-            doc = node.body[0]
-            follows = doc.end_lineno or doc.lineno
-            blank = follows < len(lines) and not lines[follows].strip()
-            for i in range(doc.lineno - 1, follows + blank):
-                lines[i] = "\0"
-    return "\n".join(line for line in lines if line != "\0")
 
 
 def highlighted(code: str) -> str:
