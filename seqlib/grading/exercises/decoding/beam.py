@@ -131,19 +131,20 @@ def _search(
     hasty: bool = False,
     all_ends: bool = False,
     divide: bool = False,
+    narrow: bool = False,
 ) -> tuple[Array, float]:
+    width, rows = 1 if narrow else width, log_p.tolist()
     running: list[tuple[list[int], float]] = [([], 0.0)]
     done: list[tuple[list[int], float]] = []
     for t in range(1, max_len + 1):
         candidates = [
-            ([*y, v], s + log_p[y[-1] if y else first, v])
+            ([*y, v], s + p)
             for y, s in running
-            for v in range(len(log_p))
+            for v, p in enumerate(rows[y[-1] if y else first])
         ]
         candidates.sort(key=lambda c: -c[1])
-        ends = [c for c in candidates if c[0][-1] == eos or (cut and t == max_len)]
-        if not all_ends:
-            ends = [c for c in candidates[:width] if c in ends]
+        pool = candidates if all_ends else candidates[:width]
+        ends = [c for c in pool if c[0][-1] == eos or (cut and t == max_len)]
         done = [*done, *ends] if keep or t == max_len else done
         last = candidates[:1]
         running = [c for c in candidates if c[0][-1] != eos and t < max_len][:width]
@@ -160,32 +161,55 @@ _MISTAKES: dict[str, dict[str, Any]] = {
     "keep": {"keep": False},
     "all_ends": {"all_ends": True},
     "divide": {"divide": True},
+    "narrow": {"narrow": True},
 }
+
+
+def _found(case: Case, name: str = "") -> str:
+    """Say what the search finds, or what it finds with a mistake."""
+    return str(_search(*case.args, **_MISTAKES.get(name, {}))[0])
+
+
+def _clear(log_p: Array, first: int, eos: int, width: int, max_len: int) -> bool:
+    """Say whether no two of the candidates that matter are equally probable."""
+    last, scores = np.array([first]), np.zeros(1)
+    for _ in range(max_len):
+        _, token, total = beam_step(scores, log_p[last], 2 * width + 1)
+        if (np.diff(total) > -1e-9).any():
+            return False
+        last, scores = token[token != eos][:width], total[token != eos][:width]
+    return True
 
 
 def _search_cases(rng: Rng) -> Iterator[Case]:
     def case(aspect: str, V: int, width: int, T: int, note: str = "") -> Case:
-        log_p = table(rng, V)
+        log_p = table(rng, V, alpha=0.3 if T == 4 else 0.7)
         eos, first = (int(v) for v in rng.permutation(V)[:2])
         return Case(aspect, (log_p, first, eos, width, T), note)
 
-    def telling(aspect: str, V: int, width: int, T: int, name: str) -> Case:
-        """Draw until this mistake shows, and no two that show look the same."""
+    def telling(names: str, aspect: str, V: int, width: int, T: int) -> Case:
+        """Draw until the first shows, not as the second, and one answer is right."""
+        name, _, other = names.partition(", not ")
         while True:
             drawn = case(aspect, V, width, T)
-            log_p, first, eos, _, _ = drawn.args
-            found = {n: _search(*drawn.args, **m)[0] for n, m in _MISTAKES.items()}
-            found["narrow"] = _search(log_p, first, eos, 1, T)[0]
-            right = str(_search(*drawn.args)[0])
-            wrong = [str(y) for y in found.values() if str(y) != right]
-            if str(found[name]) != right and len(set(wrong)) == len(wrong):
+            found = _found(drawn, name)
+            if found == _found(drawn) or not _clear(*drawn.args):
+                continue
+            if not other or found != _found(drawn, other):
                 return drawn
 
-    for name in ("cut", "hasty", "keep"):
-        yield telling("the end", 4, 2, 5, name)
-    yield telling("the end", 5, 2, 6, "all_ends")
-    yield telling("values", 5, 3, 6, "divide")
-    yield telling("values", 6, 3, 5, "narrow")
+    ways: set[tuple[str, ...]] = set()
+    while len(ways) <= len(_MISTAKES):  # until all show, each in its own way
+        drawn = [
+            telling("cut", "the end", 5, 3, 4),
+            telling("hasty, not cut", "the end", 5, 3, 4),
+            telling("keep, not narrow", "the end", 5, 2, 4),
+            telling("all_ends", "the end", 5, 2, 6),
+            telling("divide, not keep", "values", 5, 3, 6),
+            telling("narrow, not divide", "values", 6, 3, 5),
+        ]
+        ways = {tuple(_found(c, name) for c in drawn) for name in ("", *_MISTAKES)}
+    yield from drawn
     yield case("a beam of 1", 5, 1, 6, "this is greedy")
     yield case("one step", 6, 3, 1, "max_len is 1")
 
@@ -235,7 +259,7 @@ BEAM = Exercise(
             lambda *a: _search(*a, divide=True)
         ),
         "This is greedy: the width plays no part.": (
-            lambda log_p, first, eos, width, n: _search(log_p, first, eos, 1, n)
+            lambda *a: _search(*a, narrow=True)
         ),
         "Rows and columns are exchanged: log_p[a, b] is for b after a.": (
             lambda log_p, *a: _search(log_p.T, *a)

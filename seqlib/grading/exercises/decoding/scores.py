@@ -15,11 +15,13 @@ from seqlib.grading.exercises.draw import Array, Rng
 # 13-1 --------------------------------------------------------------------------------
 
 
-def table(rng: Rng, V: int, *more: int) -> Array:
-    """Draw log-probabilities (..., V, V), every row those of a distribution."""
-    return np.log(rng.dirichlet(np.full(V, 0.7), size=(*more, V)) + 1e-4) - np.log1p(
-        V * 1e-4
-    )
+def table(rng: Rng, V: int, *more: int, alpha: float = 0.7) -> Array:
+    """Draw log-probabilities (..., V, V), every row those of a distribution.
+
+    The smaller alpha is, the surer are the rows.
+    """
+    drawn = rng.dirichlet(np.full(V, alpha), size=(*more, V))
+    return np.log(drawn + 1e-4) - np.log1p(V * 1e-4)
 
 
 def score(log_p: Array, first: int, tokens: Array, eos: int) -> Array:
