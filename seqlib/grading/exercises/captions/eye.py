@@ -71,6 +71,13 @@ ANNOTATIONS = Exercise(
                 r.mean(axis=1),
             )
         ),
+        "The mean is right and the annotations are mixed up: `reshape` moves no "
+        "number. First (B, F, N), then exchange the last two axes.": (
+            lambda maps: (
+                maps.reshape(len(maps), -1, maps.shape[1]),
+                maps.mean(axis=(2, 3)),
+            )
+        ),
         "The places are read column by column; row by row is asked.": (
             lambda maps: (_rows(maps.swapaxes(2, 3)), maps.mean(axis=(2, 3)))
         ),
