@@ -41,10 +41,13 @@ def _attend(
 
 
 def _attend_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, T: int, S: int, hidden: int, size: float, note: str) -> Case:
+    def case(
+        aspect: str, T: int, S: int, hidden: int, size: float, note: str, loud: int = 0
+    ) -> Case:
         scores = size * rng.normal(size=(T, S)) + (size > 10) * 900
         mask = np.ones(S, bool)
         mask[rng.permutation(S)[:hidden]] = False
+        scores[:, ~mask] += loud
         return Case(aspect, (scores, rng.normal(size=(S, 3)) + 1, mask), note)
 
     T, S = sizes(rng, 3, 4)
@@ -53,6 +56,7 @@ def _attend_cases(rng: Rng) -> Iterator[Case]:
     yield case("padding", T, S, 2, 1.0, "padding")
     yield case("padding", 1, 5, 3, 1.0, "padding, one output word")
     yield case("large scores", 4, 5, 1, 60.0, "scores near 1000")
+    yield case("large scores", 3, 4, 1, 1.0, "padding scores near 1000", loud=1000)
 
 
 def _attend_row_by_row(scores: Array, values: Array, mask: Array) -> Pair:
@@ -63,6 +67,13 @@ def _attend_row_by_row(scores: Array, values: Array, mask: Array) -> Pair:
         weights.append(w / w.sum())
         contexts.append(sum(a * v for a, v in zip(weights[-1], values, strict=True)))
     return np.array(contexts), np.array(weights)
+
+
+def _loudest_of_all(scores: Array, values: Array, mask: Array) -> Pair:
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True)) * mask
+    with np.errstate(all="ignore"):
+        weights = weights / weights.sum(axis=1, keepdims=True)
+    return weights @ values, weights
 
 
 def _other_way(scores: Array, values: Array, mask: Array) -> Pair:
@@ -99,6 +110,8 @@ ATTEND = Exercise(
         "needs the score minus infinity.": partial(_attend, when="zero"),
         "exp of a large score overflows: subtract the largest score of each row "
         "first, which changes nothing else.": partial(_attend, highest=False),
+        "The largest score is that of a padding word, and then the real ones vanish: "
+        "hide the padding before you look for the largest.": _loudest_of_all,
         "Normalised twice: the weights add up to 1 already, so do not divide by the "
         "number of words.": partial(_attend, divide=True),
         "All words weigh the same here: the scores are not used.": (

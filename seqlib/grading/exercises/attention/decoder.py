@@ -35,6 +35,7 @@ def _decode(
     keeps: bool = True,
     asked: str = "before",
     normal: bool = True,
+    sees: str = "old",
 ) -> Pair:
     """Run the decoder; the options are the mistakes that one can make."""
     s, states, weights = s0, [], []
@@ -46,7 +47,8 @@ def _decode(
         a = np.exp(e - e.max())
         a = a / a.sum() if normal else np.exp(e)
         c = a @ h / (len(h) if divide else 1)
-        s = np.tanh(W_x @ x_t + W_c @ c + (W_s @ s if keeps else 0))
+        old = {"old": s, "first": s0}[sees]
+        s = np.tanh(W_x @ x_t + W_c @ c + (W_s @ old if keeps else 0))
         states.append(s)
         weights.append(a)
     return np.array(states), np.array(weights)
@@ -123,6 +125,8 @@ MEND = Exercise(
         "One fault is left: the new state must see the old one, W_s s.": (
             partial(_decode, keeps=False)
         ),
+        "The new state is made from the one before it, W_s s; here it is made from s0 "
+        "at every step.": partial(_decode, sees="first"),
         "It is the state that asks, not the input.": partial(_decode, asks="input"),
         "The state asks before the step; here it has moved on already.": (
             partial(_decode, asked="after")
