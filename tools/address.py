@@ -77,7 +77,8 @@ def with_setup(notebook: dict, root: Path = ROOT) -> dict:
     mine = [c for c in notebook["cells"] if "setup" in [c.get("id"), *_tags(c)]]
     cells = [c for c in notebook["cells"] if c not in mine]
     code = "".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    needs = ["seqlib", "sacrebleu"] if re.search(r"bleu\b", code) else ["seqlib"]
+    uses = re.search(r"metrics(\.bleu| import [^\n]*\bbleu)\b", code)
+    needs = ["seqlib", "sacrebleu"] if uses else ["seqlib"]
     cell = {
         "cell_type": "code",
         "execution_count": mine[0]["execution_count"] if mine else None,
