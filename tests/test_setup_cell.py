@@ -132,6 +132,9 @@ def test_the_cell_is_put_under_the_title_and_once():
         assert [cell["id"] for cell in ready] == ["t", "setup", "b"]
         assert '["seqlib", "sacrebleu"]' in "".join(ready[1]["source"])
         assert address.with_setup({"cells": ready})["cells"] == ready
+    for named in ('stored("x")["bleu"]', "run(0, bleu=False)", "def bleu(a): pass"):
+        ready = address.with_setup({"cells": [text("t"), code("b", named)]})["cells"]
+        assert "sacrebleu" not in "".join(ready[1]["source"])
 
 
 # The address
