@@ -10,6 +10,13 @@ build.
 
 import re
 
+from docutils import nodes
+from docutils.parsers.rst import directives
+from ledger import anchor
+from notebooks import REFERENCE
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
 from chapters import (
     cell_numbered,
     chapters,
@@ -20,13 +27,6 @@ from chapters import (
     rows,
     short_title,
 )
-from docutils import nodes
-from docutils.parsers.rst import directives
-from ledger import anchor
-from notebooks import REFERENCE
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
-
 from seqlib.ledger import ERRATUM
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,9 @@ class Entry(SphinxDirective):
 
     def warn(self, sentence):
         """Say what is wrong with the entry; the build then fails."""
-        logger.warning("erratum %s: %s", self.number, sentence, location=self.get_location())
+        logger.warning(
+            "erratum %s: %s", self.number, sentence, location=self.get_location()
+        )
 
     def words(self, option):
         """Return the words of an option as a paragraph."""
@@ -149,7 +151,9 @@ class Statement(Entry):
                 self.warn(f"no cell {row['cell']} in {row['chapter']}")
                 continue
             found.append((book, cell))
-            said += [printed(book, each) for each in (cell, cell + 1) if printing(book, each)]
+            said += [
+                printed(book, each) for each in (cell, cell + 1) if printing(book, each)
+            ]
         if not found:
             self.warn("no row of the table of the syllabus names its cell")
             return None

@@ -6,14 +6,14 @@ to the section where the term stands in bold, or else to the chapter's beginning
 """
 
 from docutils import nodes
-from sphinx.addnodes import index, pending_xref
 from sphinx.addnodes import glossary as glossary_node
+from sphinx.addnodes import index, pending_xref
 
 PAGE = "appendices/glossary"
 
 
 def homes(doctree):
-    """Return the terms of the glossary by the page of the chapter that explains them."""
+    """Return the terms by the page of the chapter that explains them."""
     found = {}
     for glossary in doctree.findall(glossary_node):
         for item in glossary.findall(nodes.definition_list_item):
@@ -33,7 +33,10 @@ def read_glossary(app, doctree):
 
 def write_again(app, env):
     """Write chapters again whose terms have changed."""
-    now, before = getattr(env, "glossary_homes", {}), getattr(env, "glossary_written", {})
+    now, before = (
+        getattr(env, "glossary_homes", {}),
+        getattr(env, "glossary_written", {}),
+    )
     env.glossary_written = now
     pages = {page for page in now | before if now.get(page) != before.get(page)}
     return sorted(pages & set(env.found_docs))
@@ -46,7 +49,9 @@ def move_entries(app, doctree, docname):
             node.parent.remove(node)
     for terms in getattr(app.env, "glossary_homes", {}).get(docname, []):
         place = section_of(doctree, terms)
-        entries = [("single", term.replace(";", ","), place, "main", None) for term in terms]
+        entries = [
+            ("single", term.replace(";", ","), place, "main", None) for term in terms
+        ]
         doctree.insert(0, index(entries=entries, inline=False))
 
 

@@ -8,16 +8,19 @@ come has its number and no more, until its notebook is there.
 
 import re
 
-from chapters import chapters, link, page_of, short_title
 from docutils import nodes
 from ledger import table
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from chapters import chapters, link, page_of, short_title
+
 logger = logging.getLogger(__name__)
 MINUTES = re.compile(r"\*\*Before you start\.\*\* About (\d+) minutes")
 QUESTION = re.compile(r"(?m)^## (\d+-\d+)\W+(.+)$")
-HEADLINE = re.compile(r"Difficulty ([●○]+) · importance [●○]+ · (\d+) minutes · (\d+) points")
+HEADLINE = re.compile(
+    r"Difficulty ([●○]+) · importance [●○]+ · (\d+) minutes · (\d+) points"
+)
 BOX = re.compile(r"(?m)^> \*\*Common mistakes\.\*\*.*(?:\n>.*)*")
 MISTAKE = re.compile(r"(?m)^> \d+\. (.+)$")
 BOLD = re.compile(r"(?m)^\*\*(.+?)\*\*")
@@ -37,7 +40,7 @@ def minutes(book):
 
 
 def questions(book):
-    """Return the questions of an exercise notebook: id, title, level, minutes, points."""
+    """Return the questions of a sheet: id, title, level, minutes, points."""
     found, waiting = [], None
     for text in texts(book):
         for line in text.splitlines():
@@ -98,7 +101,9 @@ class Plan(Made):
             week, _, rest = line.partition(":")
             numbers, _, focus = rest.partition("|")
             mine = [int(n) for n in re.findall(r"\d+", numbers)]
-            asked = [q for n in mine if n in self.sheets for q in questions(self.sheets[n])]
+            asked = [
+                q for n in mine if n in self.sheets for q in questions(self.sheets[n])
+            ]
             sums = [
                 sum(minutes(self.books[n]) for n in mine if n in self.books),
                 sum(q[3] for q in asked),
@@ -136,7 +141,9 @@ class Marks(Made):
                 if i:
                     listed += nodes.Text(" · ")
                 listed += nodes.abbreviation("", words, explanation=hint)
-            name = link(self.env, page_of(sheet), f"{number} {short_title(self.books[number])}")
+            name = link(
+                self.env, page_of(sheet), f"{number} {short_title(self.books[number])}"
+            )
             cells = [nodes.Text(str(n)) for n in sums]
             rows.append([name, *cells, listed])
         rows.append(

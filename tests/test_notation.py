@@ -11,6 +11,7 @@ Formulas printed elsewhere (E1, E2, …) keep their own letters and are not aske
 
 import re
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,14 @@ from seqlib.ledger import ERRATUM
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "appendices" / "notation.md"
-GREEK = (
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu "
-    "xi pi rho sigma tau phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma "
-    "Phi Psi Omega ell"
-).split()
-MARKS = "hat tilde bar overrightarrow overleftarrow dot vec mathscr mathcal mathbb".split()
-UPRIGHT = "mathrm mathbf operatorname text".split()
-OTHER = {"partial": r"\partial", "nabla": r"\nabla", "Vert": "", "lVert": ""}
-COUNTS = set("abcijklmnprstuvxyBHLNSTV")  # what a subscript may count or enumerate
+GREEK = """alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu
+nu xi pi rho sigma tau phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi
+Psi Omega ell"""
+MARKS = """hat tilde bar overrightarrow overleftarrow dot vec mathscr mathcal mathbb"""
+UPRIGHT = """mathrm mathbf operatorname text"""
+GREEK, MARKS, UPRIGHT = (set(names.split()) for names in (GREEK, MARKS, UPRIGHT))
+RUNNING = set("tijnlm")  # what a single subscript of W or b may run over
+PAIRS = set("bcijkmnopstuJ")  # of which a subscript such as tj is made
 TOKEN = re.compile(r"\\[a-zA-Z]+\*?|\\.|[a-zA-Z]|[0-9]+|\S")
 
 
@@ -67,22 +67,18 @@ def letter(token):
 def name_in(subscript, base):
     """Return the name that a subscript gives its letter, "" if it only counts."""
     part = subscript if isinstance(subscript, list) else [subscript]
-    words = [
-        flat(after)
-        for before, after in zip(part, part[1:], strict=False)
-        if isinstance(before, str) and before.lstrip("\\") in UPRIGHT
-    ]
-    if words:
-        return " ".join(words)
-    head = re.split(r"[,;]", flat(part))[0]
-    letters = re.fullmatch(r"[a-zA-Z]+", head)
-    if letters is None:
+    for before, after in pairwise(part):
+        if isinstance(before, str) and before.lstrip("\\") in UPRIGHT:
+            return flat(after)
+    head, comma, _ = flat(part).partition(",")
+    if not re.fullmatch(r"[a-zA-Z]+", head):
         return ""
-    if base in "Wb" and len(head) == 2 and head not in ("ij", "jk"):
+    if len(head) == 1:  # W_q is another matrix than W_k; h_t is h at another step
+        named = base in ("W", "b") and head not in RUNNING and not comma
+        return head if named else ""
+    if base in ("W", "b") and len(head) == 2 and head != "ij":
         return head
-    if base in "WbE" and len(head) == 1 and head not in "tijnlm":
-        return head
-    return "" if set(head) <= COUNTS else head
+    return "" if set(head) <= PAIRS else head
 
 
 def symbols(tex):
@@ -107,13 +103,17 @@ def _walk(part, found):
         if name.rstrip("*") in UPRIGHT:
             word = flat(part[i]) if i < len(part) else ""
             i += 1
-            if re.fullmatch("[a-zA-Z]", word) and name in ("mathrm", "mathbf", "operatorname"):
+            if re.fullmatch("[a-zA-Z]", word) and name in (
+                "mathrm",
+                "mathbf",
+                "operatorname",
+            ):
                 found.add(rf"\{name}{{{word}}}".replace("operatorname", "mathrm"))
             continue
         if name in MARKS:
             inside, i = part[i], i + 1
-            for base in flat_letters(inside):
-                _, i = _scripts(part, i, found)
+            each = inside if isinstance(inside, list) else [inside]
+            for base in filter(None, map(letter, each)):
                 last, i = _named(part, i, base, found)
                 found.add(f"\\{name} {base}{last}")
             continue
@@ -124,16 +124,6 @@ def _walk(part, found):
             base, i = base + "'", i + 1
         last, i = _named(part, i, base, found)
         found.add(base + last)
-
-
-def flat_letters(piece):
-    """Return the letters of a piece, in their order."""
-    each = piece if isinstance(piece, list) else [piece]
-    return [letter(token) for token in each if letter(token)]
-
-
-def _scripts(part, i, found):
-    return None, i
 
 
 def _named(part, i, base, found):
@@ -165,3 +155,128 @@ def displays():
         for tag, tex in tagged(block)
         if not re.fullmatch(ERRATUM, tag)
     )
+
+
+def table(heading):
+    """Return the rows of the tables below a heading of the page."""
+    text = PAGE.read_text("utf-8").split(f"\n{heading}\n", 1)[1]
+    rank = heading.partition(" ")[0]
+    text = re.split(rf"\n{rank} ", text)[0]
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [
+        row for row in cells if not set(row[0]) <= set("-:") and row[0] != "Chapter"
+    ]
+
+
+def of_cell(cell):
+    """Return the symbols of a table's cell; "$a, b$" holds two."""
+    return {s for tex in re.findall(r"\$([^$]+)\$", cell) for s in symbols(tex)}
+
+
+@cache
+def shared():
+    """Return the symbols that all chapters share."""
+    rows = table("## Letters")
+    return {s for row in rows if row[0] != "In the text" for s in of_cell(row[0])}
+
+
+@cache
+def local():
+    """Return the symbols of single chapters: by number."""
+    found = {}
+    for chapter, letters, _ in table("## Letters of one chapter"):
+        found.setdefault(int(chapter), set()).update(of_cell(letters))
+    return found
+
+
+def strangers(tex, number):
+    """Return the symbols of a formula that the page does not explain."""
+    return symbols(tex) - shared() - local().get(number, set())
+
+
+CHAPTERS = sorted({stem for stem, _, _ in displays()})
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_the_page_explains_every_symbol(chapter):
+    number = int(chapter.partition("-")[0])
+    wrong = [
+        f"({tag}) {', '.join(sorted(strange))}"
+        for stem, tag, tex in displays()
+        if stem == chapter and (strange := strangers(tex, number))
+    ]
+    say = f"write them into appendices/notation.md, in a row of chapter {number}:"
+    assert not wrong, "\n".join([say, *wrong])
+
+
+def test_no_letter_of_one_chapter_is_idle():
+    used = {}
+    for stem, _, tex in displays():
+        used.setdefault(int(stem[:2]), set()).update(symbols(tex))
+    idle = {n: letters - used[n] for n, letters in local().items() if n in used}
+    assert {n: letters for n, letters in idle.items() if letters} == {}
+
+
+def test_no_shared_letter_is_idle():
+    chapters = ROOT.glob("chapters/*.ipynb")
+    books = [Notebook.read(path, ROOT) for path in chapters]
+    used = {s for _, _, tex in displays() for s in symbols(tex)}
+    for book in books:  # some stand in the text alone
+        for _, tokens in book.markdown:
+            for token in tokens:
+                for child in token.children or []:
+                    if child.type.startswith("math_inline"):
+                        used |= symbols(child.content)
+    assert shared() - used == set()
+
+
+def test_each_letter_is_explained_in_words():
+    for row in table("## Letters"):
+        assert len(row) == 4, row
+        assert len(row[3]) > 3, row
+    for row in table("## Letters of one chapter"):
+        assert len(row) == 3, row
+        assert of_cell(row[1]), row
+    numbers = [int(row[0]) for row in table("## Letters of one chapter")]
+    assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize(
+    ("tex", "found"),
+    [
+        (r"h_t = \tanh(W_{ih} x_t + b_{ih})", {"h", "t", "W_{ih}", "x", "b_{ih}"}),
+        (r"\hat{y}_t[y_t] - \hat y_{t}", {r"\hat y", "t", "y"}),
+        (r"\sum_{i=1}^{V} x_{t,i} E_{ij}", {"i", "V", "x", "t", "E", "j"}),
+        (
+            r"\mathrm{d}h_t = W_{hy}^{\top}\, \mathrm{d}o_t",
+            {r"\mathrm{d}", "h", "t", "W_{hy}", "o"},
+        ),
+        (r"y^* = \operatorname{arg\,max}_{y} P(y \mid x)", {"y^*", "y", "P", "x"}),
+        (
+            r"M_{\text{shared}} + \mathscr{L}_{\text{sum}}",
+            {"M_{shared}", r"\mathscr L_{sum}"},
+        ),
+        (
+            r"\overrightarrow{W}_{hh} \overrightarrow{h}_{t-1}",
+            {r"\overrightarrow W_{hh}", r"\overrightarrow h", "t"},
+        ),
+        (r"\mathrm{softmax}(q_t^{\top} k_j / \sqrt{d_k})", {"q", "t", "k", "j", "d"}),
+        (r"\begin{bmatrix} a_1 & 0 \end{bmatrix} \tag{4.1}", {"a"}),
+    ],
+)
+def test_symbols_are_read(tex, found):
+    assert symbols(tex) == found
+
+
+@pytest.mark.parametrize(
+    ("tex", "strange"),
+    [
+        (r"h_t = \tanh(W_{xh} x_t)", {"W_{xh}"}),
+        (r"\hat{h}_t = \sigma(z_t)", {r"\hat h"}),
+        (r"\Omega = \lambda \lVert W \rVert", {r"\Omega", r"\lambda"}),
+        (r"J_t = W_{hh}", {"J"}),  # a letter of chapter 6 and not of chapter 5
+    ],
+)
+def test_a_stranger_is_seen(tex, strange):
+    assert strangers(tex, 5) == strange
