@@ -14,10 +14,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from ledger import anchor
 from notebooks import REFERENCE
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
-
-from chapters import (
+from pages import (
     cell_numbered,
     chapters,
     heading_above,
@@ -27,6 +24,9 @@ from chapters import (
     rows,
     short_title,
 )
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
 from seqlib.ledger import ERRATUM
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Tables of the teaching guide that are made from the notebooks.
+"""Tables of the teaching guide that are made from the notebooks and the graders.
 
 `{plan}` turns lines such as `3: 5, 6 | read chapter 5 aloud` into weeks with their
 chapters, minutes and points; `{marks}` lists every question with its points; and
@@ -10,10 +10,12 @@ import re
 
 from docutils import nodes
 from ledger import table
+from pages import chapters, link, page_of, short_title
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from chapters import chapters, link, page_of, short_title
+from seqlib.grading.exercises import CHAPTERS
+from seqlib.grading.exercises import chapter as exercises
 
 logger = logging.getLogger(__name__)
 MINUTES = re.compile(r"\*\*Before you start\.\*\* About (\d+) minutes")
@@ -58,7 +60,7 @@ def mistakes(book):
     for text in texts(book):
         if box := BOX.search(text):
             return MISTAKE.findall(box[0])
-        if text.startswith("## Common mistakes"):  # chapter 6 runs misprints instead
+        if re.search(r"(?m)^## Common mistakes", text):  # chapter 6 runs misprints
             return [
                 title
                 for each in texts(book)
@@ -66,6 +68,20 @@ def mistakes(book):
                 if "\\tag{E" in each
             ]
     return []
+
+
+def from_bank(number):
+    """Say how many wrong answers the graders of a chapter know, and quote one hint."""
+    if number not in CHAPTERS:
+        return ""
+    asked = list(exercises(number).values())
+    known = sum(len(each.mistakes) for each in asked)
+    each = max(asked, key=lambda each: (each.importance, len(each.mistakes)))
+    hint = min(each.mistakes, key=lambda hint: (abs(len(hint) - 90), hint))
+    return (
+        f"The graders know {known} wrong answers to this chapter's questions, "
+        f"each with its hint. One, to {each.id} ({each.title}): “{hint}”"
+    )
 
 
 class Made(SphinxDirective):
@@ -167,6 +183,8 @@ class Mistakes(Made):
             for text in found:
                 inline = self.parse_inline(text)[0]
                 body += nodes.list_item("", nodes.paragraph("", "", *inline))
+            if banked := from_bank(number):
+                body += nodes.list_item("", nodes.paragraph("", banked))
             terms += nodes.definition_list_item(
                 "",
                 nodes.term("", "", self.linked(number)),

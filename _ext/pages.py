@@ -87,7 +87,14 @@ def link(env, page, text, anchor=""):
 
 
 def to_place(env, page, text, anchor):
-    """Return a link as the published book has it; `links` ties and checks it."""
+    """Return a link to a place on a page.
+
+    To a section it is written as in the published book; `links` ties and checks it. The
+    place of an equation is made by `ledger`, which has checked that it is there.
+    """
+    if anchor.startswith("eq-"):
+        url = env.app.builder.get_relative_uri(env.docname, page)
+        return nodes.reference("", text, refuri=f"{url}#{anchor}", internal=True)
     url = f"{env.config.book_address}{page}.html#{anchor}"
     return nodes.reference("", text, refuri=url)
 
