@@ -134,7 +134,7 @@ class Plan(Made):
             rows.append([nodes.Text(week.strip()), where, *numbers, what])
         total = [nodes.Text(str(n)) for n in everything]
         rows.append([nodes.Text("all"), nodes.Text(""), *total, nodes.Text("")])
-        head = ["Week", "Chapters", "Minutes to read", "to solve", "Points", "In class"]
+        head = ["Week", "Chapters", "To read", "To solve", "Points", "In class"]
         return [table(head, rows)]
 
 
