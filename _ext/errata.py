@@ -60,6 +60,7 @@ class Entry(SphinxDirective):
         "right": directives.unchanged_required,
         "ran": directives.unchanged_required,
         "chapter": directives.nonnegative_int,  # where it will come
+        "holds": directives.unchanged_required,  # words of its cell, beside the table
     }
 
     def run(self):
@@ -154,6 +155,13 @@ class Statement(Entry):
             said += [
                 printed(book, each) for each in (cell, cell + 1) if printing(book, each)
             ]
+        if holds := self.options.get("holds"):
+            book = self.books[self.options["chapter"]]
+            found += [
+                (book, i)
+                for i, cell in enumerate(book.cells, 1)
+                if holds in "".join(cell["source"]) and cell["cell_type"] == "markdown"
+            ][:1]
         if not found:
             self.warn("no row of the table of the syllabus names its cell")
             return None

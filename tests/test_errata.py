@@ -49,6 +49,7 @@ def test_the_page_has_an_entry_for_each():
 def test_every_statement_leads_to_a_cell():
     numbers = {int(n) for kind, n, _ in ENTRY.findall(PAGE) if kind == "statement"}
     assert numbers >= set(range(18, 28))
+    numbers -= set(map(int, re.findall(r"statement\} (\d+): .+\n.*\n:holds:", PAGE)))
     rows, books = errata.statements(ROOT), pages.chapters(ROOT)
     for number in sorted(numbers):
         assert rows.get(number), f"no row of kind Errata begins with {number}:"

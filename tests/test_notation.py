@@ -28,7 +28,7 @@ MARKS = """hat tilde bar overrightarrow overleftarrow dot vec mathscr mathcal ma
 UPRIGHT = """mathrm mathbf operatorname text"""
 GREEK, MARKS, UPRIGHT = (set(names.split()) for names in (GREEK, MARKS, UPRIGHT))
 RUNNING = set("tijnlm")  # what a single subscript of W or b may run over
-PAIRS = set("bcijkmnopstuJ")  # of which a subscript such as tj is made
+PAIRS = set("bcijklmnopstuJS")  # of which a subscript such as tj is made
 TOKEN = re.compile(r"\\[a-zA-Z]+\*?|\\.|[a-zA-Z]|[0-9]+|\S")
 
 
