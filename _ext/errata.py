@@ -126,8 +126,8 @@ class Erratum(Entry):
         if item.block.lstrip().startswith(r"\begin{"):
             tex = rf"\begin{{aligned}} {tex} \end{{aligned}}"
         records = self.env.app.ledger_records[tag]
-        by = " and ".join(dict.fromkeys(f"refuted by {r.by}" for r in records))
-        mark = nodes.paragraph("", f"✗ {by}", classes=["seqlib-refuted-by"])
+        by = "; ".join(dict.fromkeys(record.by for record in records))
+        mark = nodes.paragraph("", f"✗ refuted by {by}")
         said = [printed(book, record.cell) for record in records]
         formula = nodes.math_block(tex, tex, nowrap=False, number=None, label=None)
         return [
