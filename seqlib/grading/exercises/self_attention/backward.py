@@ -44,7 +44,7 @@ def _back(
 
 
 def _back_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, T: int, S: int, d: int, M: int, note: str = "") -> Case:
+    def case(aspect: str, T: int, S: int, d: int, M: int, *, note: str = "") -> Case:
         q, k = rng.normal(size=(T, d)), rng.normal(size=(S, d)) + 0.5
         v, dz = rng.normal(size=(S, M)) + 1, rng.normal(size=(T, M))
         e = q @ k.T / np.sqrt(d)
@@ -58,8 +58,8 @@ def _back_cases(rng: Rng) -> Iterator[Case]:
 
     yield case("values", *sizes(rng, 2, 3, 2, 2))
     yield case("values", *sizes(rng, 3, 2, 3, 2))
-    yield case("mask", 5, 5, 3, 2, "a causal mask and an empty row")
-    yield case("sizes of 1", 1, 4, 3, 2, "one query")
+    yield case("mask", 5, 5, 3, 2, note="a causal mask and an empty row")
+    yield case("sizes of 1", 1, 4, 3, 2, note="one query")
 
 
 def _back_by_jacobians(dz: Array, q: Array, k: Array, v: Array, alpha: Array) -> list:
@@ -106,7 +106,9 @@ DOTS_BACK = Exercise(
         "its way back.": _no_softmax,
         "Only the softmax's diagonal is there: a score moves the other weights of its "
         "row, too.": _diagonal,
-        "The mean of the row is not subtracted.": partial(_back, mean=lambda a, g: 0),
+        "The mean of the row is not subtracted.": partial(
+            _back, mean=lambda a, g: 0 * g
+        ),
         "The mean that is subtracted is weighted by alpha, not the plain mean.": (
             partial(_back, mean=lambda a, g: g.mean(1, keepdims=True))
         ),
@@ -163,15 +165,15 @@ def _words(
 
 
 def _words_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, B: int, T: int, E: int, note: str = "") -> Case:
+    def case(aspect: str, B: int, T: int, E: int, *, note: str = "") -> Case:
         x = rng.normal(size=(B, T, E)) + 0.3
         gradients, Ws = rng.normal(size=(3, B, T, E)), rng.normal(size=(3, E, E))
         return Case(aspect, (*gradients, x, *Ws), note)
 
     yield case("values", *sizes(rng, 2, 3, 3))
     yield case("values", *sizes(rng, 3, 2, 4))
-    yield case("sizes of 1", 1, 4, 3, "one sentence")
-    yield case("sizes of 1", 3, 1, 4, "sentences of one word")
+    yield case("sizes of 1", 1, 4, 3, note="one sentence")
+    yield case("sizes of 1", 3, 1, 4, note="sentences of one word")
 
 
 def _words_packed(

@@ -50,7 +50,7 @@ def _cases(rng: Rng) -> Iterator[Case]:
 
 def _by_trying(E: int, budget: int) -> int:
     T = 0
-    while 8 * (T + 1) * E**2 + 4 * (T + 1) ** 2 * E <= budget:
+    while budget >= 8 * (T + 1) * E**2 + 4 * (T + 1) ** 2 * E:
         T += 1
     return T
 

@@ -162,13 +162,13 @@ TURN = Exercise(
     reference=turn,
     cases=_turn_cases,
     mistakes={
-        "The pairs turn the other way: (a, b) becomes (a cos - b sin, a sin + b cos).": (
+        "The turn goes backwards: (a, b) goes to (a cos - b sin, a sin + b cos).": (
             partial(_turn, sign=-1.0)
         ),
         "The first entry of a pair has been written over before the second was made: "
         "both come from the old pair.": partial(_turn, slip="new"),
-        "One minus sign is missing: a cos - b sin. As it is, lengths change, and a turn "
-        "changes none.": partial(_turn, slip="plus"),
+        "One minus sign is missing: a cos - b sin. As it is, lengths change, and no "
+        "turn changes a length.": partial(_turn, slip="plus"),
         "The waves are added here; a rotary position turns each pair.": (
             partial(_turn, slip="added")
         ),
