@@ -25,6 +25,7 @@ CHAPTERS = {
     14: "captions",
     15: "attention",
     16: "self_attention",
+    17: "transformer",
 }
 
 
