@@ -62,9 +62,9 @@ def _row_by_row(scores: Array) -> list:
 
 
 def _in_place(scores: Array) -> Array:
-    scores[np.triu_indices(len(scores), 1)] = -np.inf
-    scores -= scores.max(axis=1, keepdims=True)
-    return _look(scores)
+    found = look_back(scores)
+    scores -= scores.max()
+    return found
 
 
 LOOK = Exercise(
@@ -100,9 +100,8 @@ LOOK = Exercise(
         "hide the future before you look for the largest.": (
             partial(_look, highest="all")
         ),
-        "This writes into the caller's scores; `np.where` makes a new array.": (
-            _in_place
-        ),
+        "`scores -= …` writes into the caller's array; `scores = scores - …` makes a "
+        "new one.": _in_place,
     },
     also_right=(_row_by_row,),
 )

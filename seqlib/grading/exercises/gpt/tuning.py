@@ -52,23 +52,18 @@ def _loss(
 
 def _loss_cases(rng: Rng) -> Iterator[Case]:
     def case(
-        aspect: str,
-        T: int,
-        V: int,
-        C: int,
-        weight: float,
-        note: str = "",
-        size: int = 2,
+        aspect: str, T: int, V: int, C: int, weight: float, note: str = ""
     ) -> Case:
         ids = rng.integers(0, V, T)
         ids[-1] = (ids[-2] + 1) % V
-        o, of_label = size * rng.normal(size=(T, V)), size * rng.normal(size=C)
+        high = 1000 if aspect == "large logits" else 0
+        o, of_label = 2 * rng.normal(size=(T, V)) + high, 2 * rng.normal(size=C) + high
         return Case(aspect, (o, ids, of_label, int(rng.integers(C)), weight), note)
 
     yield case("values", *sizes(rng, 4, 5, 2), 0.5)
     yield case("values", *sizes(rng, 6, 4, 3), 0.3)
     yield case("no auxiliary", *sizes(rng, 4, 5, 2), 0.0, "a weight of 0")
-    yield case("large logits", *sizes(rng, 4, 5, 3), 0.4, "logits near 1000", 700)
+    yield case("large logits", *sizes(rng, 4, 5, 3), 0.4, "logits near 1000")
 
 
 def _loss_of_probabilities(
