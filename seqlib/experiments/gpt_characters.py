@@ -6,9 +6,8 @@ book's, with its own backward pass. It reads pieces drawn from anywhere in the t
 text, 1024 characters an update, and as many updates as the budget pays for.
 
 Pieces of 8, 16, 32 and 64 characters were tried on the ninth tenth with seed 100, the
-rates 0.005, 0.01 and 0.02 with pieces of 32, and the width that goes with each. Held-out
-text is read in windows of which the first half was seen before, so that a character has
-half a window before it or more.
+rates 0.005, 0.01 and 0.02 with pieces of 32. Held-out text is read in windows of which
+the first half was seen before, so that a character has half a window before it or more.
 """
 
 from __future__ import annotations
