@@ -51,7 +51,7 @@ def _tied(
 
 
 def _tied_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, T: int, V: int, E: int, note: str = "") -> Case:
+    def case(aspect: str, T: int, V: int, E: int, *, note: str = "") -> Case:
         ids, right = rng.integers(0, V - 1, T), rng.integers(0, V, T)
         if T > 2:
             ids[T // 2] = ids[0]  # at least one is read twice
@@ -61,8 +61,8 @@ def _tied_cases(rng: Rng) -> Iterator[Case]:
 
     yield case("values", *sizes(rng, 4, 5, 2))
     yield case("values", *sizes(rng, 6, 4, 3))
-    yield case("sizes of 1", 1, 4, 3, "one place")
-    yield case("sizes of 1", 5, 3, 1, "vectors of one number")
+    yield case("sizes of 1", 1, 4, 3, note="one place")
+    yield case("sizes of 1", 5, 3, 1, note="vectors of one number")
 
 
 def _tied_place_by_place(

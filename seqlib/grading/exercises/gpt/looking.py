@@ -27,7 +27,7 @@ def _look(
     future: bool = False,
 ) -> Array:
     """Weigh; the options are the mistakes that one can make."""
-    past = np.tri(*scores.shape, offset, dtype=bool)
+    past = np.tri(len(scores), len(scores), offset, dtype=bool)
     past = past.T if future else past
     e = np.where(past, scores, -np.inf) if when == "before" else scores
     e = np.where(past, scores, 0) if when == "zero" else e

@@ -62,7 +62,7 @@ def _block(
 
 
 def _block_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, T: int, E: int, F: int, note: str = "") -> Case:
+    def case(aspect: str, T: int, E: int, F: int, *, note: str = "") -> Case:
         squares = rng.normal(size=(3, E, E)) / np.sqrt(E) * 1.5
         W_1, W_2 = rng.normal(size=(F, E)), rng.normal(size=(E, F)) / np.sqrt(F)
         x = 2 * rng.normal(size=(T, E)) + rng.normal(size=(T, 1))
@@ -70,7 +70,7 @@ def _block_cases(rng: Rng) -> Iterator[Case]:
 
     yield case("values", *sizes(rng, 4, 3, 5))
     yield case("values", *sizes(rng, 3, 4, 6))
-    yield case("one token", 1, 5, 7, "one token")
+    yield case("one token", 1, 5, 7, note="one token")
 
 
 def _block_by_place(

@@ -52,7 +52,7 @@ def _loss(
 
 def _loss_cases(rng: Rng) -> Iterator[Case]:
     def case(
-        aspect: str, T: int, V: int, C: int, weight: float, note: str = ""
+        aspect: str, T: int, V: int, C: int, *, weight: float, note: str = ""
     ) -> Case:
         ids = rng.integers(0, V, T)
         ids[-1] = (ids[-2] + 1) % V
@@ -60,10 +60,10 @@ def _loss_cases(rng: Rng) -> Iterator[Case]:
         o, of_label = 2 * rng.normal(size=(T, V)) + high, 2 * rng.normal(size=C) + high
         return Case(aspect, (o, ids, of_label, int(rng.integers(C)), weight), note)
 
-    yield case("values", *sizes(rng, 4, 5, 2), 0.5)
-    yield case("values", *sizes(rng, 6, 4, 3), 0.3)
-    yield case("no auxiliary", *sizes(rng, 4, 5, 2), 0.0, "a weight of 0")
-    yield case("large logits", *sizes(rng, 4, 5, 3), 0.4, "logits near 1000")
+    yield case("values", *sizes(rng, 4, 5, 2), weight=0.5)
+    yield case("values", *sizes(rng, 6, 4, 3), weight=0.3)
+    yield case("no auxiliary", *sizes(rng, 4, 5, 2), weight=0.0, note="a weight of 0")
+    yield case("large logits", *sizes(rng, 4, 5, 3), weight=0.4, note="near 1000")
 
 
 def _loss_of_probabilities(
