@@ -26,6 +26,7 @@ CHAPTERS = {
     15: "attention",
     16: "self_attention",
     17: "transformer",
+    18: "gpt",
 }
 
 
