@@ -48,7 +48,7 @@ def _count_cases(rng: Rng) -> Iterator[Case]:
 
     for _ in range(2):
         V, P, E, F = (int(rng.integers(low, 2 * low)) for low in (90, 20, 7, 30))
-        yield case("values", V, P, int(rng.integers(2, 5)), E, F, 3)
+        yield case("values", V, P, int(rng.integers(3, 6)), E, F, 3)
     yield case("published", 30522, 512, 2, 768, 3072, 12, note="BERT base")
     yield case("published", 30522, 512, 2, 1024, 4096, 24, note="BERT large")
     yield case("no block", 50, 9, 2, 5, 11, 0, note="no block at all")
