@@ -98,10 +98,11 @@ MEND = Exercise(
         "Two faults are left, both on the way back.": (
             partial(_classify, slope=False, share=False)
         ),
-        "Two faults are left: which token stands for the whole text, and what is the "
-        "loss the mean of?": partial(_classify, place=-1, share=False),
-        "Two faults are left: which token stands for the whole text, and what lies "
-        "between c and the linear layer?": partial(_classify, place=-1, slope=False),
+        "Two faults are left: which token is read, and what the loss is the mean of.": (
+            partial(_classify, place=-1, share=False)
+        ),
+        "Two faults are left: which token is read, and what lies between c and the "
+        "linear layer.": partial(_classify, place=-1, slope=False),
         "One fault is left: the last token is read, and it is [CLS], the first, that "
         "the pooler reads.": partial(_classify, place=-1),
         "One fault is left: the way back passes the tanh, with the slope 1 - c².": (
