@@ -27,6 +27,7 @@ CHAPTERS = {
     16: "self_attention",
     17: "transformer",
     18: "gpt",
+    19: "bert",
 }
 
 
