@@ -24,6 +24,7 @@ CHAPTERS = {
     13: "decoding",
     14: "captions",
     15: "attention",
+    20: "beyond",
 }
 
 
