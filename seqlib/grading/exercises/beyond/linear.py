@@ -46,14 +46,14 @@ def _run(
 
 
 def _run_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, T: int, D: int, O: int, note: str = "") -> Case:
+    def case(aspect: str, T: int, D: int, O: int, *, note: str = "") -> Case:
         fq, fk = np.exp(rng.normal(size=(2, T, D)))
         return Case(aspect, (fq, fk, rng.normal(size=(T, O))), note)
 
     yield case("values", *sizes(rng, 4, 2, 3))
     yield case("values", *sizes(rng, 6, 3, 2))
-    yield case("sizes of 1", 1, 3, 2, "one step")
-    yield case("sizes of 1", 5, 1, 3, "features of one number")
+    yield case("sizes of 1", 1, 3, 2, note="one step")
+    yield case("sizes of 1", 5, 1, 3, note="features of one number")
     args = case("", *sizes(rng, 4, 3, 2)).args
     yield Case(FLOAT32, tuple(a.astype(np.float32) for a in args))
 

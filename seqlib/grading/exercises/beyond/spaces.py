@@ -156,13 +156,13 @@ def _backward(
 
 
 def _backward_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, T: int, D: int, N: int, O: int, note: str = "") -> Case:
+    def case(aspect: str, T: int, D: int, N: int, O: int, *, note: str = "") -> Case:
         return Case(aspect, (rng.normal(size=(T, O)), *_layer(rng, T, D, N, O)), note)
 
     yield case("values", *sizes(rng, 5, 2, 3, 2))
     yield case("values", *sizes(rng, 6, 3, 2, 3))
-    yield case("sizes of 1", 4, 1, 1, 1, "one state, one input, one output")
-    yield case("sizes of 1", 2, 2, 3, 1, "two steps, one output")
+    yield case("sizes of 1", 4, 1, 1, 1, note="one state, one input, one output")
+    yield case("sizes of 1", 2, 2, 3, 1, note="two steps, one output")
 
 
 def _backward_by_kernel(dy: Array, x: Array, a: Array, B: Array, C: Array) -> Four:
