@@ -20,5 +20,5 @@ def small_gpt(V: int, T: int, blocks: int, heads: int, width: int) -> GPT:
     with torch.no_grad():
         for p in model.parameters():
             if p.ndim == 2:
-                p *= math.sqrt(768 / width)
+                p.mul_(math.sqrt(768 / width))
     return model

@@ -59,9 +59,10 @@ def train(
     seed: int,
     look: Any,
     looks: int = 10,
-) -> list:
+) -> list[float]:
     """Train in place; return what `look()` says, so many times on the way."""
-    rng, seen = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    seen: list[float] = []
     text, offsets = torch.tensor(ids), torch.arange(T + 1)
     optimiser = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.99))
     schedule = cosine(steps, steps // 20)
