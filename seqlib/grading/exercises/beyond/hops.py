@@ -22,7 +22,7 @@ def _softmax(e: Array) -> Array:
 
 
 def hops(u: Array, m: Array, c: Array) -> Pair:
-    """Return the last question (E,) and the weights (K, S); m, c (K, S, E)."""
+    """Return the last question (d,) and the weights (K, S); m, c (K, S, d)."""
     return _hops(u, m, c)
 
 
