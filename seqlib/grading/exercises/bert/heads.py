@@ -16,7 +16,7 @@ from seqlib.grading.exercises.draw import Array, Rng, sizes
 def classify(
     hidden: Array, labels: Array, W_c: Array, b_c: Array, W: Array, b: Array
 ) -> tuple[float, Array]:
-    """Return the mean loss, and its gradient at hidden (B, T, E)."""
+    """Return the mean loss, and its gradient at hidden (B, T, d)."""
     return _classify(hidden, labels, W_c, b_c, W, b)
 
 
@@ -54,10 +54,10 @@ def _classify(
 
 
 def _cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, B: int, T: int, E: int, C: int, *, note: str = "") -> Case:
-        W_c, W = rng.normal(size=(E, E)), rng.normal(size=(C, E))
-        b_c, b = rng.normal(size=E) / 2, rng.normal(size=C)
-        hidden, labels = rng.normal(size=(B, T, E)) / 2, rng.integers(0, C, B)
+    def case(aspect: str, B: int, T: int, d: int, C: int, *, note: str = "") -> Case:
+        W_c, W = rng.normal(size=(d, d)), rng.normal(size=(C, d))
+        b_c, b = rng.normal(size=d) / 2, rng.normal(size=C)
+        hidden, labels = rng.normal(size=(B, T, d)) / 2, rng.integers(0, C, B)
         return Case(aspect, (hidden, labels, W_c, b_c, W, b), note)
 
     yield case("values", *sizes(rng, 2, 3, 4, 2))

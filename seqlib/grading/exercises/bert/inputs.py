@@ -106,7 +106,7 @@ PACK = Exercise(
 def input_backward(
     du: Array, ids: Array, segments: Array, V: int, K: int, P: int
 ) -> Three:
-    """Return dW_e (V, E), dW_s (K, E), dW_p (P, E) for du (B, T, E)."""
+    """Return dW_e (V, d), dW_s (K, d), dW_p (P, d) for du (B, T, d)."""
     return _input_back(du, ids, segments, V, K, P)
 
 
@@ -124,8 +124,8 @@ def _input_back(
     skip: int | None = None,
 ) -> Three:
     """Go back; the options are the mistakes that one can make."""
-    E = du.shape[-1]
-    tables = np.zeros((V, E)), np.zeros((K, E)), np.zeros((P, E))
+    d = du.shape[-1]
+    tables = np.zeros((V, d)), np.zeros((K, d)), np.zeros((P, d))
     for table, rows in zip(tables, (ids, segments), strict=False):
         if adds:
             np.add.at(table, rows, du)
@@ -146,13 +146,13 @@ def _input_back(
 
 
 def _input_back_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, B: int, T: int, E: int, *, note: str = "") -> Case:
+    def case(aspect: str, B: int, T: int, d: int, *, note: str = "") -> Case:
         V, K, P = 5, 2, T + 2
         ids = rng.integers(1, V, (B, T))
         ids[:, 0], ids[:, 1] = 0, ids[:, -1]  # some come twice in a row
         segments = np.sort(rng.integers(0, K, (B, T)))
         segments[:, 0], segments[:, -1] = 0, 1
-        return Case(aspect, (rng.normal(size=(B, T, E)), ids, segments, V, K, P), note)
+        return Case(aspect, (rng.normal(size=(B, T, d)), ids, segments, V, K, P), note)
 
     yield case("values", *sizes(rng, 2, 5, 3))
     yield case("values", *sizes(rng, 3, 4, 2))

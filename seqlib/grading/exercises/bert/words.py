@@ -13,16 +13,16 @@ from seqlib.grading.exercises.draw import Array, Rng
 # 19-2 --------------------------------------------------------------------------------
 
 
-def count(V: int, P: int, K: int, E: int, F: int, L: int) -> int:
+def count(V: int, P: int, K: int, d: int, F: int, L: int) -> int:
     """Return the number of parameters of a BERT with a pooler."""
-    return _count(V, P, K, E, F, L)
+    return _count(V, P, K, d, F, L)
 
 
 def _count(
     V: int,
     P: int,
     K: int,
-    E: int,
+    d: int,
     F: int,
     L: int,
     biases: bool = True,
@@ -34,12 +34,12 @@ def _count(
     decoder: bool = False,
 ) -> int:
     """Count; the options are the mistakes that one can make."""
-    attention = 4 * E * E + 4 * E * biases
-    feed = 2 * E * (inner * E or F) + ((inner * E or F) + E) * biases
-    block = attention + feed + norms * 2 * E
-    tables = (V + P + K * segments + V * decoder) * E
-    end = (E * E + E * biases) * pooler
-    return int(tables + 2 * E * first + L * block + end)
+    attention = 4 * d * d + 4 * d * biases
+    feed = 2 * d * (inner * d or F) + ((inner * d or F) + d) * biases
+    block = attention + feed + norms * 2 * d
+    tables = (V + P + K * segments + V * decoder) * d
+    end = (d * d + d * biases) * pooler
+    return int(tables + 2 * d * first + L * block + end)
 
 
 def _count_cases(rng: Rng) -> Iterator[Case]:
@@ -47,24 +47,24 @@ def _count_cases(rng: Rng) -> Iterator[Case]:
         return Case(aspect, numbers, note)
 
     for _ in range(2):
-        V, P, E, F = (int(rng.integers(low, 2 * low)) for low in (90, 20, 7, 30))
-        yield case("values", V, P, int(rng.integers(3, 6)), E, F, 3)
+        V, P, d, F = (int(rng.integers(low, 2 * low)) for low in (90, 20, 7, 30))
+        yield case("values", V, P, int(rng.integers(3, 6)), d, F, 3)
     yield case("published", 30522, 512, 2, 768, 3072, 12, note="BERT base")
     yield case("published", 30522, 512, 2, 1024, 4096, 24, note="BERT large")
     yield case("no block", 50, 9, 2, 5, 11, 0, note="no block at all")
 
 
-def _count_by_shapes(V: int, P: int, K: int, E: int, F: int, L: int) -> int:
-    block = [(3 * E, E), (3 * E,), (E, E), (E,), (F, E), (F,), (E, F), (E,)]
+def _count_by_shapes(V: int, P: int, K: int, d: int, F: int, L: int) -> int:
+    block = [(3 * d, d), (3 * d,), (d, d), (d,), (F, d), (F,), (d, F), (d,)]
     shapes = [
-        (V, E),
-        (P, E),
-        (K, E),
-        (E,),
-        (E,),
-        (E, E),
-        (E,),
-        *L * [*block, *4 * [(E,)]],
+        (V, d),
+        (P, d),
+        (K, d),
+        (d,),
+        (d,),
+        (d, d),
+        (d,),
+        *L * [*block, *4 * [(d,)]],
     ]
     return sum(int(np.prod(shape)) for shape in shapes)
 
@@ -91,7 +91,7 @@ COUNT = Exercise(
         "The pooler is missing: one more square matrix with a bias.": (
             partial(_count, pooler=False)
         ),
-        "The feed-forward has F units inside, which need not be 4 E.": (
+        "The feed-forward has F units inside, which need not be 4 d.": (
             partial(_count, inner=4)
         ),
         "The table of the segments is missing: K rows.": (
