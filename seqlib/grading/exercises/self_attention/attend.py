@@ -1,4 +1,4 @@
-"""Self-attention in one head: T words of E numbers, projected to d."""
+"""Self-attention in one head: T words of d numbers, projected to d_k."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pair = tuple[Array, Array]
 
 
 def self_attention(x: Array, W_Q: Array, W_K: Array, W_V: Array, mask: Array) -> Pair:
-    """Return answers (T, d) and weights (T, T); mask (T, T) is True for "look"."""
+    """Return answers (T, d_k) and weights (T, T); mask (T, T) is True for "look"."""
     return _attend(x, W_Q, W_K, W_V, mask)
 
 
@@ -26,7 +26,7 @@ def _attend(
     W_K: Array,
     W_V: Array,
     mask: Array,
-    divisor: str = "root d",
+    divisor: str = "root d_k",
     axis: int = 1,
     when: str = "before",
     highest: bool = True,
@@ -35,8 +35,9 @@ def _attend(
 ) -> Pair:
     """Attend; the options are the mistakes that one can make."""
     q, k, v = x @ W_Q.T, x @ W_K.T, x @ W_V.T
-    E, d = x.shape[1], q.shape[1]
-    e = q @ k.T / {"root d": d**0.5, "none": 1, "d": d, "root E": E**0.5}[divisor]
+    d, d_k = x.shape[1], q.shape[1]
+    divisors = {"root d_k": d_k**0.5, "none": 1, "d_k": d_k, "root d": d**0.5}
+    e = q @ k.T / divisors[divisor]
     hidden = {"before": -np.inf, "zero": 0.0}.get(when)
     e = e if hidden is None else np.where(mask, e, hidden)
     top = e.max(axis=axis, keepdims=True) if highest else 0.0
@@ -53,9 +54,9 @@ def _attend(
 
 def _attend_cases(rng: Rng) -> Iterator[Case]:
     def case(aspect: str, size: float, mask: str, note: str) -> Case:
-        T, E, d = sizes(rng, 4, 5, 3)
-        x = rng.normal(size=(T, E))
-        W_Q, W_K, W_V = size * rng.normal(size=(3, d, E)) / np.sqrt(E / 3)
+        T, d, d_k = sizes(rng, 4, 5, 3)
+        x = rng.normal(size=(T, d))
+        W_Q, W_K, W_V = size * rng.normal(size=(3, d_k, d)) / np.sqrt(d / 3)
         look = np.tri(T, dtype=bool) if mask != "all" else np.ones((T, T), bool)
         if mask == "empty":
             look[rng.integers(1, T - 1)] = False
@@ -73,13 +74,13 @@ def _attend_cases(rng: Rng) -> Iterator[Case]:
 
 
 def _word_by_word(x: Array, W_Q: Array, W_K: Array, W_V: Array, mask: Array) -> list:
-    T, d = len(x), len(W_Q)
-    alpha, out = np.zeros((T, T)), np.zeros((T, d))
+    T, d_k = len(x), len(W_Q)
+    alpha, out = np.zeros((T, T)), np.zeros((T, d_k))
     for t in range(T):
         seen = [j for j in range(T) if mask[t, j]]
         if not seen:
             continue
-        e = np.array([(W_Q @ x[t]) @ (W_K @ x[j]) for j in seen]) * d**-0.5
+        e = np.array([(W_Q @ x[t]) @ (W_K @ x[j]) for j in seen]) * d_k**-0.5
         w = np.exp(e - max(e))
         for j, a in zip(seen, w / sum(w), strict=True):
             alpha[t, j] = a
@@ -106,13 +107,13 @@ ATTEND = Exercise(
     reference=self_attention,
     cases=_attend_cases,
     mistakes={
-        "The scores are not divided by the root of d, the size of a query.": (
+        "The scores are not divided by the root of d_k, the size of a query.": (
             partial(_attend, divisor="none")
         ),
-        "The scores are divided by d; it is the root of d that brings their variance "
-        "to 1.": partial(_attend, divisor="d"),
-        "The scores are divided by the root of E; the dot products have d terms, so it "
-        "is the root of d.": partial(_attend, divisor="root E"),
+        "The scores are divided by d_k; it is the root of d_k that brings their "
+        "variance to 1.": partial(_attend, divisor="d_k"),
+        "The scores are divided by the root of d; the dot products have d_k terms, so "
+        "it is the root of d_k.": partial(_attend, divisor="root d"),
         "The softmax goes over those who ask; a word's weights add up to 1 over those "
         "it looks at, along axis 1.": partial(_attend, axis=0),
         "W_Q and W_K have changed places: row t belongs to the word that asks.": (

@@ -17,7 +17,7 @@ Four = tuple[Array, Array, Array, Array]
 
 
 def attention_backward(dz: Array, q: Array, k: Array, v: Array, alpha: Array) -> Three:
-    """Return dq (T, d), dk (S, d), dv (S, M) of softmax(q k' / sqrt(d)) v."""
+    """Return dq (T, d_k), dk (S, d_k), dv (S, M) of softmax(q k' / sqrt(d_k)) v."""
     return _back(dz, q, k, v, alpha)
 
 
@@ -35,19 +35,19 @@ def _back(
     sign: float = 1.0,
 ) -> Three:
     """Go back; the options are the mistakes that one can make."""
-    d = q.shape[1]
+    d_k = q.shape[1]
     dalpha = dz @ v.T
     de = sign * (dalpha - mean(alpha, dalpha)) * (alpha if outer else 1)
     dv = {"weighted": alpha, "plain": np.ones_like(alpha)}[values].T @ dz
     of_keys = power if key_power is None else key_power
-    return de @ k * d**power, de.T @ q * d**of_keys, dv
+    return de @ k * d_k**power, de.T @ q * d_k**of_keys, dv
 
 
 def _back_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, T: int, S: int, d: int, M: int, *, note: str = "") -> Case:
-        q, k = rng.normal(size=(T, d)), rng.normal(size=(S, d)) + 0.5
+    def case(aspect: str, T: int, S: int, d_k: int, M: int, *, note: str = "") -> Case:
+        q, k = rng.normal(size=(T, d_k)), rng.normal(size=(S, d_k)) + 0.5
         v, dz = rng.normal(size=(S, M)) + 1, rng.normal(size=(T, M))
-        e = q @ k.T / np.sqrt(d)
+        e = q @ k.T / np.sqrt(d_k)
         if aspect == "mask":
             e = np.where(np.tri(T, S, dtype=bool), e, -np.inf)
         a = np.exp(e - e.max(axis=1, keepdims=True))
@@ -96,7 +96,7 @@ DOTS_BACK = Exercise(
         "The scale is missing: what multiplied the scores multiplies their gradient.": (
             partial(_back, power=0.0)
         ),
-        "The scale stands there twice: 1 / sqrt(d) comes back once.": (
+        "The scale stands there twice: 1 / sqrt(d_k) comes back once.": (
             partial(_back, power=-1.0)
         ),
         "The scale is there for the queries, and missing for the keys.": (
@@ -134,7 +134,7 @@ DOTS_BACK = Exercise(
 def words_backward(
     dq: Array, dk: Array, dv: Array, x: Array, W_Q: Array, W_K: Array, W_V: Array
 ) -> Four:
-    """Return dx (B, T, E) and dW_Q, dW_K, dW_V (E, E) of the three projections."""
+    """Return dx (B, T, d) and dW_Q, dW_K, dW_V (d, d) of the three projections."""
     return _words(dq, dk, dv, x, W_Q, W_K, W_V)
 
 
@@ -165,9 +165,9 @@ def _words(
 
 
 def _words_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, B: int, T: int, E: int, *, note: str = "") -> Case:
-        x = rng.normal(size=(B, T, E)) + 0.3
-        gradients, Ws = rng.normal(size=(3, B, T, E)), rng.normal(size=(3, E, E))
+    def case(aspect: str, B: int, T: int, d: int, *, note: str = "") -> Case:
+        x = rng.normal(size=(B, T, d)) + 0.3
+        gradients, Ws = rng.normal(size=(3, B, T, d)), rng.normal(size=(3, d, d))
         return Case(aspect, (*gradients, x, *Ws), note)
 
     yield case("values", *sizes(rng, 2, 3, 3))

@@ -12,13 +12,13 @@ from seqlib.grading.exercises.draw import Rng
 # 16-7 --------------------------------------------------------------------------------
 
 
-def longest_text(E: int, budget: int) -> int:
-    """Return the largest T with 8 T E² + 4 T² E <= budget."""
-    return _longest(E, budget)
+def longest_text(d: int, budget: int) -> int:
+    """Return the largest T with 8 T d² + 4 T² d <= budget."""
+    return _longest(d, budget)
 
 
 def _longest(
-    E: int,
+    d: int,
     budget: int,
     linear: int = 8,
     square: int = 4,
@@ -26,31 +26,31 @@ def _longest(
     strict: bool = False,
 ) -> int:
     """Find the length; the options are the mistakes that one can make."""
-    # square E T² + linear E² T = budget
-    b, c = linear * E * E, budget - strict
+    # square d T² + linear d² T = budget
+    b, c = linear * d * d, budget - strict
     if not square:
         return c // b
-    T = (isqrt(b * b + 4 * square * E * c) - b) // (2 * square * E)
-    spent = linear * T * E * E + square * T * T * E
+    T = (isqrt(b * b + 4 * square * d * c) - b) // (2 * square * d)
+    spent = linear * T * d * d + square * T * T * d
     return T + (up and spent < budget)
 
 
 def _cases(rng: Rng) -> Iterator[Case]:
-    def cost(E: int, T: int) -> int:
-        return 8 * T * E * E + 4 * T * T * E
+    def cost(d: int, T: int) -> int:
+        return 8 * T * d * d + 4 * T * T * d
 
     for T in (int(rng.integers(200, 400)), int(rng.integers(900, 1500))):
-        E = int(rng.integers(50, 120))
-        yield Case("values", (E, cost(E, T) + E * int(rng.integers(3, 3 * E))))
-    E, T = int(rng.integers(300, 600)), int(rng.integers(40, 90))
-    yield Case("short texts", (E, cost(E, T) + E * E), "a text shorter than E")
-    E, T = int(rng.integers(30, 60)), int(rng.integers(100, 200))
-    yield Case("to the last operation", (E, cost(E, T)), "a budget spent exactly")
+        d = int(rng.integers(50, 120))
+        yield Case("values", (d, cost(d, T) + d * int(rng.integers(3, 3 * d))))
+    d, T = int(rng.integers(300, 600)), int(rng.integers(40, 90))
+    yield Case("short texts", (d, cost(d, T) + d * d), "a text shorter than d")
+    d, T = int(rng.integers(30, 60)), int(rng.integers(100, 200))
+    yield Case("to the last operation", (d, cost(d, T)), "a budget spent exactly")
 
 
-def _by_trying(E: int, budget: int) -> int:
+def _by_trying(d: int, budget: int) -> int:
     T = 0
-    while budget >= 8 * (T + 1) * E**2 + 4 * (T + 1) ** 2 * E:
+    while budget >= 8 * (T + 1) * d**2 + 4 * (T + 1) ** 2 * d:
         T += 1
     return T
 
@@ -66,17 +66,17 @@ LONGEST = Exercise(
     reference=longest_text,
     cases=_cases,
     mistakes={
-        "The square is missing: scores and averages cost 4 T² E.": (
+        "The square is missing: scores and averages cost 4 T² d.": (
             partial(_longest, square=0)
         ),
-        "The projections are missing: they cost 8 T E².": partial(_longest, linear=0),
+        "The projections are missing: they cost 8 T d².": partial(_longest, linear=0),
         "Three projections are counted; with the output's there are four.": (
             partial(_longest, linear=6)
         ),
         "A product and a sum count as two operations; here they count as one.": (
             partial(_longest, linear=4, square=2)
         ),
-        "Only the scores are counted, or only the averages: both cost 2 T² E.": (
+        "Only the scores are counted, or only the averages: both cost 2 T² d.": (
             partial(_longest, square=2)
         ),
         "This text is one word too long: round down, not up.": (

@@ -13,14 +13,14 @@ from seqlib.grading.exercises.draw import Array, Rng
 # 16-2 --------------------------------------------------------------------------------
 
 
-def waves(T: int, E: int, start: int) -> Array:
-    """Return the positions start, …, start + T - 1 as waves (T, E)."""
-    return _waves(T, E, start)
+def waves(T: int, d: int, start: int) -> Array:
+    """Return the positions start, …, start + T - 1 as waves (T, d)."""
+    return _waves(T, d, start)
 
 
 def _waves(
     T: int,
-    E: int,
+    d: int,
     start: int,
     sign: float = -1.0,
     step: float = 2.0,
@@ -30,19 +30,19 @@ def _waves(
 ) -> Array:
     """Make the table; the options are the mistakes that one can make."""
     t = np.arange(T)[:, None] + (start if moves else 0) + first
-    angle = t * 10000.0 ** (sign * step * np.arange(E // 2) / E)
+    angle = t * 10000.0 ** (sign * step * np.arange(d // 2) / d)
     s, c = np.sin(angle), np.cos(angle)
     if order == "blocks":
         return np.concatenate([s, c], axis=1)
-    table = np.empty((T, E))
+    table = np.empty((T, d))
     table[:, ::2], table[:, 1::2] = (c, s) if order == "cosine first" else (s, c)
     return table
 
 
 def _waves_cases(rng: Rng) -> Iterator[Case]:
     def case(aspect: str, start: int, note: str = "") -> Case:
-        T, E = int(rng.integers(5, 9)), 2 * int(rng.integers(5, 8))
-        return Case(aspect, (T, E, start), note)
+        T, d = int(rng.integers(5, 9)), 2 * int(rng.integers(5, 8))
+        return Case(aspect, (T, d, start), note)
 
     yield case("values", 0)
     yield case("values", 0)
@@ -50,10 +50,10 @@ def _waves_cases(rng: Rng) -> Iterator[Case]:
     yield Case("start", (1, 2, 7), "one word, one clock")
 
 
-def _waves_one_by_one(T: int, E: int, start: int) -> list:
+def _waves_one_by_one(T: int, d: int, start: int) -> list:
     rows = []
     for t in range(start, start + T):
-        hands = [np.exp(1j * t / 10000 ** (2 * i / E)) for i in range(E // 2)]
+        hands = [np.exp(1j * t / 10000 ** (2 * i / d)) for i in range(d // 2)]
         rows.append([part for z in hands for part in (z.imag, z.real)])
     return rows
 
@@ -78,7 +78,7 @@ WAVES = Exercise(
         "The clocks get faster from pair to pair; the exponent is negative.": (
             partial(_waves, sign=1.0)
         ),
-        "The exponent is -2i/E for pair i; here the 2 is missing.": (
+        "The exponent is -2i/d for pair i; here the 2 is missing.": (
             partial(_waves, step=1.0)
         ),
         "`start` is not used: the first row is the position `start`.": (
@@ -95,7 +95,7 @@ WAVES = Exercise(
 
 
 def turn(x: Array, places: Array) -> Array:
-    """Turn each pair (2i, 2i + 1) of the rows of x (T, d) by places (T,) times f_i."""
+    """Turn each pair (2i, 2i + 1) of the rows of x (T, d_k) by places times f_i."""
     return _turn(x, places)
 
 
@@ -108,12 +108,12 @@ def _turn(
     slip: str = "",
 ) -> Array:
     """Turn; the options are the mistakes that one can make."""
-    d = x.shape[1]
+    d_k = x.shape[1]
     p = places if used else np.arange(len(x))
-    angle = sign * p[:, None] * 10000.0 ** (step * np.arange(d // 2) / d)
+    angle = sign * p[:, None] * 10000.0 ** (step * np.arange(d_k // 2) / d_k)
     c, s = np.cos(angle), np.sin(angle)
     halves = slip == "halves"
-    a, b = (x[:, : d // 2], x[:, d // 2 :]) if halves else (x[:, ::2], x[:, 1::2])
+    a, b = (x[:, : d_k // 2], x[:, d_k // 2 :]) if halves else (x[:, ::2], x[:, 1::2])
     new = a * c - b * s
     pair = new, (new if slip == "new" else a) * s + b * c
     if slip == "plus":
@@ -126,9 +126,9 @@ def _turn(
 
 
 def _turn_cases(rng: Rng) -> Iterator[Case]:
-    def case(aspect: str, d: int, places: str, note: str = "") -> Case:
+    def case(aspect: str, d_k: int, places: str, note: str = "") -> Case:
         T = int(rng.integers(4, 8))
-        x = rng.normal(size=(T, d))
+        x = rng.normal(size=(T, d_k))
         p = np.arange(T, dtype=float)
         p = rng.permutation(50)[:T] + 0.5 if places == "any" else p
         return Case(aspect, (x, p), note)
@@ -172,13 +172,13 @@ TURN = Exercise(
         "The waves are added here; a rotary position turns each pair.": (
             partial(_turn, slip="added")
         ),
-        "Pairs are neighbours here, entries 2i and 2i + 1, not i and i + d/2.": (
+        "Pairs are neighbours here, entries 2i and 2i + 1, not i and i + d_k/2.": (
             partial(_turn, slip="halves")
         ),
         "All pairs turn equally fast here; pair i has its own speed, f_i.": (
             partial(_turn, step=0.0)
         ),
-        "The speeds are 10000 to the power -2i/d; here the 2 is missing.": (
+        "The speeds are 10000 to the power -2i/d_k; here the 2 is missing.": (
             partial(_turn, step=-1.0)
         ),
         "`places` is not used: rows need not stand at 0, 1, 2 and so on.": (
