@@ -82,8 +82,8 @@ KEEP = Exercise(
     mistakes={
         "The new token may look at itself, too: append its key and value before you "
         "attend.": partial(_next, itself=False),
-        "The scores are divided by the square root of d.": partial(_next, scale=0.0),
-        "The scores are divided by the *square root* of d, not by d.": (
+        "The scores are divided by the square root of d_k.": partial(_next, scale=0.0),
+        "The scores are divided by the *square root* of d_k, not by d_k.": (
             partial(_next, scale=-1.0)
         ),
         "The new key and value belong at the end, behind those of earlier tokens.": (
