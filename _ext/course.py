@@ -17,7 +17,7 @@ from ledger import pending_xref, table
 from sphinx.util.docutils import SphinxDirective
 
 MINUTES = re.compile(r"About (\d+) minutes")
-COLUMN, WIDE, HIGH, GAP, TOP = 202, 164, 50, 24, 44  # the map, in pixels
+COLUMN, WIDE, ROW, HIGH = 198, 168, 84, 50  # the map, in pixels
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,7 @@ class Chapter:
     number: int
     file: str
     name: str
-    part: int
-    place: int  # in its part, from the top
+    at: tuple[int, int]  # its row and column on the map
     needs: tuple[int, ...]
     minutes: int | None  # None until it is written
 
@@ -42,14 +41,13 @@ def read_course(root: Path) -> tuple[dict, dict[int, Chapter]]:
     """Return what course.toml says, and the chapters by their numbers."""
     course = tomllib.loads((root / "_ext/course.toml").read_text("utf-8"))
     chapters = {}
-    for part, group in enumerate(course["part"]):
-        for place, entry in enumerate(group["chapter"]):
-            number = int(entry["file"][:2])
-            minutes = minutes_of(root / "chapters" / f"{entry['file']}.ipynb")
-            needs = tuple(entry["needs"])
-            chapters[number] = Chapter(
-                number, entry["file"], entry["name"], part, place, needs, minutes
-            )
+    for entry in course["chapter"]:
+        number = int(entry["file"][:2])
+        minutes = minutes_of(root / "chapters" / f"{entry['file']}.ipynb")
+        at, needs = tuple(entry["at"]), tuple(entry["needs"])
+        chapters[number] = Chapter(
+            number, entry["file"], entry["name"], at, needs, minutes
+        )
     return course, chapters
 
 
@@ -76,45 +74,50 @@ def hours(chapters: list[Chapter]) -> str:
 
 def corner(chapter: Chapter) -> tuple[int, int]:
     """Return the left and the top of a chapter's box."""
-    return chapter.part * COLUMN, TOP + chapter.place * (HIGH + GAP)
+    row, column = chapter.at
+    return column * COLUMN, row * ROW
 
 
-def arrow(one: Chapter, other: Chapter) -> str:
-    """Draw the way from a chapter to one that needs it."""
+def arrow(one: Chapter, other: Chapter, taken: set[tuple[int, int]]) -> str:
+    """Draw the way from a chapter to one that needs it, around the boxes between."""
     (x, y), (u, v) = corner(one), corner(other)
-    if one.part == other.part and other.place == one.place + 1:
-        x, y, u = x + WIDE // 2, y + HIGH, u + WIDE // 2
-        return f"M{x} {y}V{v}"
-    y, v = y + HIGH // 2, v + HIGH // 2
-    if one.part == other.part:  # around what lies between, on the right
-        x, bend = x + WIDE, 10 + 5 * (other.place - one.place)
-        return f"M{x} {y}C{x + bend} {y} {x + bend} {v} {x} {v}"
-    x = x + WIDE
-    y, v = y + 5, v + (-5 if one.place < other.place else 5) * (y != v)
-    middle = (COLUMN - WIDE) * 2
-    return f"M{x} {y}C{x + middle} {y} {u - middle} {v} {u} {v}"
+    x, y, u = x + WIDE // 2, y + HIGH, u + WIDE // 2
+    (row, column), (last, goal) = one.at, other.at
+    between = range(row + 1, last)
+    if not any((r, column) in taken for r in between):
+        lane = x  # straight down, then across
+    elif not any((r, goal) in taken for r in between):
+        lane = u
+    else:  # between two columns
+        lane = x + COLUMN // 2
+    gap = ROW - HIGH
+    way, down = f"M{x} {y}", last * ROW - gap
+    if between:
+        way += sway(x, y, lane, y + gap) + f"V{down}"
+        x, y = lane, down
+    return way + sway(x, y, u, v)
 
 
-def draw_map(course: dict, chapters: dict[int, Chapter], address) -> str:
-    """Draw the chapters, a column a part, and an arrow for each need."""
-    lines = []
-    for chapter in chapters.values():
-        for need in chapter.needs:
-            lines.append(
-                f'<path class="course-arrow" d="{arrow(chapters[need], chapter)}"/>'
-            )
-    for part, group in enumerate(course["part"]):
-        lines.append(
-            f'<text class="course-part" x="{part * COLUMN}" y="24">'
-            f"{escape(group['name'])}</text>"
-        )
+def sway(x: int, y: int, u: int, v: int) -> str:
+    """Draw on from a point down to another, leaving and arriving upright."""
+    middle = (y + v) // 2
+    return f"V{v}" if x == u else f"C{x} {middle} {u} {middle} {u} {v}"
+
+
+def draw_map(chapters: dict[int, Chapter], address) -> str:
+    """Draw the chapters from top to bottom, and an arrow for each need."""
+    taken = {chapter.at for chapter in chapters.values()}
+    lines = [
+        f'<path class="course-arrow" d="{arrow(chapters[need], chapter, taken)}"/>'
+        for chapter in chapters.values()
+        for need in chapter.needs
+    ]
     lines += [box(chapter, address(chapter)) for chapter in chapters.values()]
-    wide = (len(course["part"]) - 1) * COLUMN + WIDE
-    tallest = max(chapter.place for chapter in chapters.values())
-    high = TOP + tallest * (HIGH + GAP) + HIGH
+    rows, columns = (max(side) for side in zip(*taken, strict=True))
+    wide, high = columns * COLUMN + WIDE, rows * ROW + HIGH
     return (
         '<div class="course course-map" role="group" aria-label="Map of the course">'
-        f'<svg viewBox="-2 -2 {wide + 14} {high + 4}" aria-hidden="false">'
+        f'<svg viewBox="-2 -2 {wide + 4} {high + 4}">'
         '<defs><marker id="course-tip" viewBox="0 0 8 8" refX="8" refY="4" '
         'markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">'
         '<path d="M0 0 8 4 0 8z"/></marker></defs>' + "".join(lines) + "</svg></div>"
@@ -182,7 +185,7 @@ class Map(Course):
 
     def run(self):
         """Draw the map and set the table."""
-        course, chapters = self.read()
+        _, chapters = self.read()
         builder = self.env.app.builder
 
         def address(chapter):
@@ -196,7 +199,7 @@ class Map(Course):
             '<span></span> <button type="button" class="course-forget" hidden>'
             "Forget this</button></p>"
         )
-        html = draw_map(course, chapters, address) + progress
+        html = draw_map(chapters, address) + progress
         rows = []
         for chapter in chapters.values():
             title = self.link(chapter, f"{chapter.number} {chapter.name}")
@@ -289,7 +292,8 @@ class FromChapter(SphinxDirective):
         ]
         if not found:
             raise self.error(f"{path.name} has no cell {cell_id} that displays HTML")
-        return [nodes.raw("", html, format="html") for html in found]
+        raw = [nodes.raw("", html, format="html") for html in found]
+        return [nodes.container("", *raw, classes=["from-chapter"])]
 
 
 def setup(app):

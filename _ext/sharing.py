@@ -55,7 +55,7 @@ def introduce(app, pagename, templatename, context, doctree):
 
 def preview(app, pagename, title):
     """Draw the picture of a page, unless it is there; return its place in the book."""
-    above = "" if pagename == app.config.root_doc else app.config.project
+    above = "" if pagename == app.config.root_doc else app.config.html_title
     key = hashlib.sha256(f"{above}\0{title}".encode()).hexdigest()[:12]
     name = f"_images/preview-{key}.png"
     file = Path(app.outdir, name)

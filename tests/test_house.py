@@ -74,6 +74,11 @@ HOUSE = [
     "tools/run.py",
     "tools/address.py",
     "tools/colab.py",
+    "tools/audit.py",
+    "tools/offline.py",
+    "tools/pdf.py",
+    "package.json",
+    "package-lock.json",
 ]
 
 
