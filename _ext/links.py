@@ -20,6 +20,7 @@ BIBLIOGRAPHY = "appendices/bibliography"
 DOI = "https://doi.org/"
 GITHUB = "https://github.com/"
 COLAB = "https://colab.research.google.com/github/{repository}/blob/main/{path}"
+BINDER = "https://mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/{path}"
 
 
 def set_address(app, config):
@@ -82,6 +83,7 @@ def offer_notebook(app, pagename, templatename, context, doctree):
     if path.endswith(".ipynb"):
         repository = app.config.book_repository
         context["colab"] = COLAB.format(repository=repository, path=path)
+        context["binder"] = BINDER.format(repository=repository, path=path)
         context["notebook"] = context["pathto"]("_sources/" + path, 1)
 
 

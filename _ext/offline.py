@@ -17,6 +17,7 @@ MATHJAX = (
     "output/chtml/fonts/woff-v2",
     "input/tex/extensions",
 )
+LAST = 1000  # Sphinx sorts the scripts of a page by their priority
 UNUSED = (
     "**/*.map",
     "locales",
@@ -55,12 +56,12 @@ def defer_scripts(app, pagename, templatename, context, doctree):
         name = str(script.filename or "")
         if not name.endswith(".js") or name.endswith("documentation_options.js"):
             return script
-        more = {**script.attributes, "defer": "defer"}
-        return _JavaScript(name, priority=script.priority, **more)
+        priority = LAST if "mathjax/" in name else script.priority
+        return _JavaScript(
+            name, priority=priority, **{**script.attributes, "defer": "defer"}
+        )
 
-    scripts = [wait(script) for script in context["script_files"]]
-    scripts.sort(key=lambda script: "mathjax/" in str(script.filename or ""))
-    context["script_files"] = scripts
+    context["script_files"] = [wait(script) for script in context["script_files"]]
 
 
 def remove_unused(app, exception):

@@ -4,23 +4,37 @@
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
 // Formulas are typeset a few at a time, those in sight first, so that the page answers
-// its reader meanwhile; MathJax.startup.promise is kept when all of them are there.
+// its reader meanwhile; MathJax.startup.promise is kept when all of them are there. They
+// are measured once, all together: measuring lays out the page.
 async function typesetInTurn() {
-  const away = (element) => {
-    const { top, bottom } = element.getBoundingClientRect();
+  const page = MathJax.startup.document, { handleRetriesFor } = MathJax._.mathjax.mathjax;
+  let start = performance.now();
+  const inTurn = async (formulas, treat) => {
+    for (const formula of formulas) {
+      await handleRetriesFor(() => treat(formula));
+      if (performance.now() - start < 16) continue;
+      await new Promise((go) => setTimeout(go));
+      start = performance.now();
+    }
+  };
+  const away = ({ start: { node } }) => {
+    const { top, bottom } = node.parentElement.getBoundingClientRect();
     return top > innerHeight ? top - innerHeight : Math.max(0, -bottom);
   };
-  const waiting = [...document.querySelectorAll(".math")]
-    .map((element, i) => ({ element, i, away: away(element) }))
+  page.findMath();
+  const formulas = [...page.math]
+    .map((formula, i) => ({ formula, i, away: away(formula) }))
     .sort((a, b) => a.away - b.away || a.i - b.i)
-    .map(({ element }) => element);
-  for (let size = 4; waiting.length; ) {
-    const some = waiting.splice(0, size), start = performance.now();
-    await MathJax._.mathjax.mathjax.handleRetriesFor(() => MathJax.typeset(some));
-    const took = performance.now() - start;
-    size = took > 40 ? Math.max(1, size >> 1) : took < 20 ? size + 2 : size;
-    await new Promise((go) => setTimeout(go));
-  }
+    .map(({ formula }) => formula);
+  await inTurn(formulas, (formula) => formula.compile(page));
+  page.getMetrics();
+  document.head.append(MathJax.chtmlStylesheet());
+  await inTurn(formulas, (formula) => {
+    formula.typeset(page);
+    formula.assistiveMml(page);
+    MathJax.chtmlStylesheet(); // the rules that this formula is the first to need
+    formula.updateDocument(page);
+  });
 }
 if (window.MathJax) MathJax.startup = { pageReady: typesetInTurn };
 

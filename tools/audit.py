@@ -397,7 +397,11 @@ def main(words: list[str]) -> int:
         else:
             print(f"\n{'Lighthouse':44}" + "".join(f"{n:>15}" for n in CATEGORIES))
             for row in sorted(rows, key=lambda row: -row.kb_read)[:5]:
-                score = scores(f"{home}/{row.page}")
+                try:
+                    score = scores(f"{home}/{row.page}")
+                except RuntimeError as error:  # a busy machine, most of the time
+                    wrong.append(str(error))
+                    continue
                 cells = "".join(f"{score[name]:15}" for name in CATEGORIES)
                 print(f"{row.page:44}{cells}", flush=True)
                 wrong += [
