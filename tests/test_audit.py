@@ -66,7 +66,7 @@ def test_a_sound_page_is_not_blamed(made):
         ('<p style="color: #ccc; background: #fff">Faint</p>', "dark: color-contrast"),
         ("<script src='large'></script>", "weight: "),
         ("<p>Here</p><script>setTimeout(() => document.querySelector('h1').style"
-         ".marginTop = '600px', 20)</script>", "shift: "),
+         ".marginTop = '600px', 300)</script>", "shift: "),
     ],
 )  # fmt: skip
 def test_what_is_amiss_is_said(made, body, said):

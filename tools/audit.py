@@ -306,12 +306,13 @@ def measured(browser: Any, home: str, path: str, dead: list[str]) -> Row:
             len(set(page.asked)),
             page.evaluate("window.shifted"),
         )
+        troubles = list(page.troubles)  # axe will ask for the style sheets once more
         axe = {theme: violations(page, theme) for theme in THEMES}
-        foreign = [text for text in page.troubles if text.startswith("foreign: ")]
+        foreign = [text for text in troubles if text.startswith("foreign: ")]
         row.found = {
             "foreign": foreign,
             **axe,
-            "console": [text for text in page.troubles if text not in foreign],
+            "console": [text for text in troubles if text not in foreign],
             "links": dead,
         }
     return row
