@@ -65,8 +65,9 @@ def test_a_sound_page_is_not_blamed(made):
         ('<img src="data:," >', "light: image-alt"),
         ('<p style="color: #ccc; background: #fff">Faint</p>', "dark: color-contrast"),
         ("<script src='large'></script>", "weight: "),
-        ("<p style='height: 700px'>Here</p><script>setTimeout(() => document.querySelector('h1').style"
-         ".marginTop = '600px', 300)</script>", "shift: "),
+        ("<p style='height: 700px'>Here</p><script>setTimeout(() => "
+         "document.querySelector('h1').style.marginTop = '600px', 300)</script>",
+         "shift: "),
     ],
 )  # fmt: skip
 def test_what_is_amiss_is_said(made, body, said):
