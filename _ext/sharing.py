@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-LONGEST = 160  # letters of a description that a search engine shows
+SHORTEST, LONGEST = 40, 160  # letters of a description; a search engine shows no more
 INK, PAPER, ACCENT, MUTED = "#1d2429", "#fffefb", "#0b5c7a", "#4d5b66"
 BOOK = (
     "An open course on recurrent networks, attention and Transformers in which every "
@@ -34,7 +34,9 @@ def first_words(doctree):
             text = " ".join(f"{text} {''.join(words)}".split())
             if len(text) > LONGEST // 2:
                 break
-    return textwrap.shorten(text, LONGEST, placeholder=" …") or BOOK
+    if len(text) < SHORTEST:
+        return BOOK
+    return textwrap.shorten(text, LONGEST, placeholder=" …")
 
 
 def introduce(app, pagename, templatename, context, doctree):
