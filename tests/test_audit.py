@@ -103,6 +103,12 @@ def test_each_picture_has_its_room(path):
         assert 'loading="lazy"' in picture
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_no_heading_of_a_table_is_empty(path):
+    heads = re.findall(r"<th\b[^>]*>(.*?)</th>", (BOOK / path).read_text("utf-8"), re.S)
+    assert all(re.sub(r"<[^>]*>|\s", "", head) for head in heads)
+
+
 def test_lighthouse_is_pinned_and_names_no_registry():
     package = json.loads((ROOT / "package.json").read_text("utf-8"))
     lock = json.loads((ROOT / "package-lock.json").read_text("utf-8"))

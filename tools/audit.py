@@ -259,6 +259,8 @@ def violations(page: Any, theme: str) -> list[str]:
     page.wait_for_function(f"theme => {set_to}", arg=theme)
     unfold(page)
     options: dict[str, Any] = {"resultTypes": ["violations"]}
+    # axe hears no MathML, so that a heading that is a formula is empty to it
+    options["rules"] = {"empty-table-header": {"enabled": False}}
     if theme == "dark":  # what is not a colour was looked at in the light
         rules = ["color-contrast", "link-in-text-block"]
         options["runOnly"] = {"type": "rule", "values": rules}
