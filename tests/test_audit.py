@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from urllib.request import Request, urlopen
 
 import audit
@@ -123,3 +125,17 @@ def test_lighthouse_is_pinned_and_names_no_registry():
 def test_without_node_one_sentence_says_so(monkeypatch):
     monkeypatch.setattr(audit.shutil, "which", lambda name: None)
     assert audit.why_no_lighthouse().count(".") == 2  # Node.js, and the full stop
+
+
+def test_an_empty_heading_becomes_a_cell(tmp_path):
+    (tmp_path / "conf.py").write_text('extensions = ["myst_parser", "tables"]')
+    (tmp_path / "index.md").write_text("# T\n\n|  | a |\n|--|--|\n| x | 1 |\n")
+    subprocess.run(
+        [sys.executable, "-m", "sphinx", "-qW", ".", "out"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "_ext")},
+        check=True,
+    )
+    html = (tmp_path / "out" / "index.html").read_text("utf-8")
+    assert re.findall(r"<t[dh] class=\"head\">(.*?)</t[dh]>", html) == ["", "<p>a</p>"]
+    assert html.count("<th ") == 1
