@@ -88,6 +88,15 @@ addEventListener("DOMContentLoaded", () => {
     shown = null;
     box.hidden = true;
   };
+  const place = () => {
+    if (box.hidden) return;
+    const room = document.documentElement.clientWidth;
+    const { left, top, bottom } = shown.getBoundingClientRect();
+    const { width, height } = box.getBoundingClientRect();
+    box.style.left = `${Math.max(8, Math.min(left, room - width - 8))}px`;
+    const above = bottom + height + 8 > innerHeight && top > height + 8;
+    box.style.top = `${(above ? top - height - 4 : bottom + 4)}px`;
+  };
   const show = async (link) => {
     const tex = equations[link.textContent.slice(1, -1)];
     if (!tex || link === shown) return;
@@ -100,12 +109,7 @@ addEventListener("DOMContentLoaded", () => {
     link.closest(".bd-article").append(box);
     box.hidden = false;
     link.setAttribute("aria-describedby", box.id);
-    const room = document.documentElement.clientWidth;
-    const { left, top, bottom } = link.getBoundingClientRect();
-    const { width, height } = box.getBoundingClientRect();
-    box.style.left = `${Math.max(8, Math.min(left, room - width - 8))}px`;
-    const above = bottom + height + 8 > innerHeight && top > height + 8;
-    box.style.top = `${(above ? top - height - 4 : bottom + 4)}px`;
+    place();
   };
   const later = (act, wait) => {
     clearTimeout(timer);
@@ -119,6 +123,6 @@ addEventListener("DOMContentLoaded", () => {
   }
   box.addEventListener("pointerenter", () => clearTimeout(timer));
   box.addEventListener("pointerleave", () => later(hide, 250));
-  addEventListener("scroll", hide, { passive: true });
+  addEventListener("scroll", place, { passive: true });
   addEventListener("keydown", ({ key }) => key === "Escape" && hide());
 });
