@@ -74,7 +74,7 @@ addEventListener("DOMContentLoaded", () => {
 
 addEventListener("DOMContentLoaded", () => {
   const stored = document.getElementById("seqlib-equations");
-  if (!stored) return;
+  if (!stored || !window.MathJax) return; // a page without formulas has no MathJax
   const equations = JSON.parse(stored.textContent);
   const box = document.createElement("div");
   box.id = "seqlib-preview";

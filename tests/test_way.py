@@ -151,6 +151,7 @@ def test_without_storage_the_book_works(browser):
 
 def test_a_reference_shows_its_equation(browser):
     found = [p for p in LISTED if 'id="seqlib-equations"' in read(p)]
+    found = [p for p in found if p.startswith("chapters/")]
     assert found
     with audit.opened(browser, BOOK.as_uri(), found[0]) as page:
         link = page.locator("a.seqlib-ref:visible").first
