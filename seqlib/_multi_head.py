@@ -64,6 +64,7 @@ def multi_head_attention(
     Notes
     -----
     A query that may attend to nothing receives b_o (torch: NaN, or b_o, as it goes).
+    Equations (16.9) and (16.10) of the book.
     Source: Vaswani et al. (2017), section 3.2.2.
     """
     n = _check(query, key, value, params, num_heads, mask, key_mask)
@@ -100,6 +101,8 @@ def multi_head_attention_backward(
     dout: Array, cache: tuple, dweights: Array | None = None
 ) -> tuple:
     """Gradients of `multi_head_attention`: dquery, dkey, dvalue, grads, dmask.
+
+    Equations (16.11) to (16.15) of the book.
 
     Parameters
     ----------

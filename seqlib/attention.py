@@ -228,8 +228,8 @@ def scaled_dot_product_attention(
     """Attention of the Transformer: out = softmax(q' k / sqrt(D)) v.
 
     Shapes: q (..., T, D), k (..., S, D), v (..., S, O), mask as for `masked_softmax`;
-    result (..., T, O). Errors: a shape or float type does not fit. Source: Vaswani et
-    al. (2017), equation 1.
+    result (..., T, O). Errors: a shape or float type does not fit. Equation (16.5) of
+    the book. Source: Vaswani et al. (2017), equation 1.
     """
     flags(return_weights=return_weights)
     _check(q, k, v, mask, "D D")
@@ -241,7 +241,8 @@ def scaled_dot_product_attention_backward(
 ) -> tuple[Array | None, ...]:
     """Gradients of `scaled_dot_product_attention`: dq, dk, dv, dmask.
 
-    They are those of `dot_attention` with scale = 1 / sqrt(D).
+    They are those of `dot_attention` with scale = 1 / sqrt(D). Equations (16.12) to
+    (16.14) of the book.
     """
     return dot_attention_backward(dout, cache, dweights)
 

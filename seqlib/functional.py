@@ -56,7 +56,8 @@ def layer_norm(
 
     The variance is the biased one and eps stands inside the root, as in torch.
     Shapes: x (..., D), weight (D,), bias (D,). Errors: a shape or float type does not
-    fit; eps is negative. Source: Ba, Kiros & Hinton (2016).
+    fit; eps is negative. Equation (17.3) of the book. Source: Ba, Kiros & Hinton
+    (2016).
     """
     shapes(weight=(weight, "D"), bias=(bias, "D"), x=(x, "... D"))
     number("eps", eps, 0)
@@ -71,7 +72,10 @@ def layer_norm(
 
 
 def layer_norm_backward(dout: Array, cache: tuple) -> tuple[Array, Array, Array]:
-    """Gradients of `layer_norm`: dx and dout (..., D), dweight (D,), dbias (D,)."""
+    """Gradients of `layer_norm`: dx and dout (..., D), dweight (D,), dbias (D,).
+
+    Equations (17.5) and (17.6) of the book.
+    """
     x, mean, scale, weight = cache
     gradient("dout", dout, x, x.shape)
     if _fused.fits(dout, *cache):
@@ -177,7 +181,7 @@ def cross_entropy(
     target is (1-ε) one-hot + ε/C, as in Szegedy et al. (2016). `reduction` is "mean"
     (over the targets that count), "sum", or "none" (shape (...)). Errors: a shape does
     not fit, a target is out of range or none counts, an option is unknown. Equations
-    (1.4) and (1.8) of the book.
+    (1.4), (1.8) and (17.21) of the book.
     """
     n = shapes(logits=(logits, "... C"), targets=(targets, "...", "int"))
     whole("ignore_index", ignore_index, -(2**63), 2**63 - 1)
@@ -214,7 +218,7 @@ def cross_entropy_backward(dout: Array, cache: tuple) -> Array:
     """Gradient of `cross_entropy`: dlogits = (softmax - target) * dout.
 
     Shapes: dout as the loss, () or (...), a float for () too; result (..., C).
-    Equations (1.5) and (1.9) of the book.
+    Equations (1.5), (1.9) and (17.22) of the book.
     """
     log_p, inside, counted, ε, share = cache
     xp, C = array_namespace(log_p), log_p.shape[-1]

@@ -56,7 +56,8 @@ def masked_softmax(scores: Array, mask: Array | None = None) -> tuple[Array, tup
     The largest allowed score is subtracted first, so that nothing overflows; where no
     key is allowed the weights are zeros. Shapes: scores and the result (..., T, S),
     mask booleans (True = attend) or floats (added), any shape that broadcasts to it.
-    Errors: a shape or float type does not fit; a float mask holds NaN or +inf.
+    Errors: a shape or float type does not fit; a float mask holds NaN or +inf. Equation
+    (16.8) of the book.
     """
     shapes(scores=(scores, "... T S"))
     check_mask(mask, scores, tuple(scores.shape))
@@ -84,7 +85,7 @@ def masked_softmax_backward(dout: Array, cache: tuple) -> tuple[Array, Array | N
     """Gradients of `masked_softmax`: dscores = p * (dout - sum(dout * p)), and dmask.
 
     Shapes: dout and dscores (..., T, S); dmask as the mask if that was of floats, the
-    sum over what it was broadcast to, else None.
+    sum over what it was broadcast to, else None. Equation (16.13) of the book.
     """
     p, shape = cache
     dscores = softmax_backward(dout, (p, -1))

@@ -25,8 +25,8 @@ def sinusoidal(
     by the angle n f_i, whatever p is.
     Shapes: positions p (...), result (..., D). To add them to the input x (B, T, D)
     write `x + sinusoidal(xp.arange(T, dtype=x.dtype), D)[0]`. Errors: positions are no
-    array of floats; dim is not even; base is not above 1. Source: Vaswani et al.
-    (2017), section 3.5.
+    array of floats; dim is not even; base is not above 1. Equations (16.17) and
+    (16.18) of the book. Source: Vaswani et al. (2017), section 3.5.
     """
     shapes(positions=(positions, "..."))
     _check_dim("dim", dim, base)
@@ -55,7 +55,8 @@ def learned(x: Array, weight: Array, start: int = 0) -> tuple[Array, tuple]:
     With `start` a sequence goes on where an earlier call ended. For positions of other
     order, such as those of a batch padded on the left, add `embedding(ids, weight)`.
     Shapes: x and the result (..., T, D), weight (P, D). Errors: a shape or float type
-    does not fit; start + T is more than P. Source: Gehring et al. (2017).
+    does not fit; start + T is more than P. Equation (16.20) of the book. Source:
+    Gehring et al. (2017).
     """
     n = shapes(weight=(weight, "P D"), x=(x, "... T D"))
     whole("start", start, 0)
@@ -114,7 +115,7 @@ def rotary(
 
     Notes
     -----
-    Source: Su et al. (2021), "RoFormer", equation 34.
+    Equation (16.21) of the book. Source: Su et al. (2021), "RoFormer", equation 34.
     """
     n = shapes(x=(x, "... T D"))
     one_of("layout", layout, LAYOUTS)

@@ -13,8 +13,8 @@ def inverse_sqrt(warmup: int) -> Callable[[int], float]:
 
     The factor at update t = step + 1 is min(t / warmup, sqrt(warmup / t)), 1 at its
     highest. The paper's rate, D^-1/2 min(t^-1/2, t warmup^-3/2), is this factor times
-    lr = (D warmup)^-1/2. Errors: warmup is no whole number above 0. Source: Vaswani et
-    al. (2017), equation 3.
+    lr = (D warmup)^-1/2. Errors: warmup is no whole number above 0. Equation (17.20) of
+    the book. Source: Vaswani et al. (2017), equation 3.
     """
     whole("warmup", warmup, 1)
 

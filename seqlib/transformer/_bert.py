@@ -135,7 +135,8 @@ def bert(
 
     Notes
     -----
-    Positions are 0 to T-1 in every row. Source: Devlin et al. (2019).
+    Positions are 0 to T-1 in every row. Equations (19.7), (19.9) and (19.14) of the
+    book. Source: Devlin et al. (2019).
     """
     check_options(activation, eps, dropout, rng)
     _check(ids, params, num_heads, key_mask, token_type_ids)
@@ -166,6 +167,7 @@ def bert_backward(dhidden: Array | None, dpooled: Array | None, cache: tuple) ->
 
     Shapes: dhidden (B, T, E), dpooled (B, E), either of them None for zeros. Errors:
     one has not the shape, library or float type of the result, or both are None.
+    Equations (19.8) and (19.14) of the book.
     """
     params, of_embeddings, of_blocks, of_pooler = cache
     of_words, of_types, of_positions, of_norm, dropped = of_embeddings

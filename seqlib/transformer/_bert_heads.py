@@ -59,7 +59,8 @@ def masked_lm_head(
 
     Notes
     -----
-    Source: Devlin et al. (2019), section 3.1, and their code for the first product.
+    Equation (19.12) of the book. Source: Devlin et al. (2019), section 3.1, and their
+    code for the first product.
     """
     _check(x, params, MASKED_LM)
     one_of("activation", activation, GELU)
@@ -92,7 +93,8 @@ def classification_head(
     With x = pooled this classifies a text, or, with 2 classes, tells whether the second
     sentence follows the first; with x = hidden it tags every token. Shapes: x (..., E),
     params `weight` W (C, E), `bias` b (C,), result (..., C). Errors: an argument does
-    not fit. Source: Devlin et al. (2019), section 4.
+    not fit. Equations (19.17) and (19.18) of the book. Source: Devlin et al. (2019),
+    section 4.
     """
     _check(x, params, CLASSIFICATION)
     number("dropout", dropout, 0, 1, below=True)
@@ -151,7 +153,8 @@ def mask_tokens(
 
     Notes
     -----
-    Source: Devlin et al. (2019), section 3.1 and appendix A.1.
+    Equation (19.5) of the book. Source: Devlin et al. (2019), section 3.1 and appendix
+    A.1.
     """
     shapes(ids=(ids, "... T", "int"))
     axes = " ".join(map(str, ids.shape))

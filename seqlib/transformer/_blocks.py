@@ -66,7 +66,8 @@ def encoder_block(
 
     Notes
     -----
-    Sources: Vaswani et al. (2017); Xiong et al. (2020) for pre-norm.
+    Equations (17.7) to (17.10) of the book. Sources: Vaswani et al. (2017); Xiong et
+    al. (2020) for pre-norm.
     """
     options = Options(norm_first, activation, eps, dropout, rng)
     B, T, _ = check_block(x, params, ("self_attn",), num_heads, options)
@@ -80,6 +81,7 @@ def encoder_block_backward(
 ) -> tuple[Array, Params, Array | None]:
     """Gradients of `encoder_block`: dx (B, T, E), grads as params, dmask.
 
+    Equations (17.11) to (17.14) of the book.
     Shapes: dout (B, T, E); dmask is None unless the mask was of floats. Errors: dout
     has not the shape, library or float type of the result.
     """
@@ -126,7 +128,7 @@ def decoder_block(
 
     Notes
     -----
-    Source: Vaswani et al. (2017).
+    Equation (17.15) of the book. Source: Vaswani et al. (2017).
     """
     options = Options(norm_first, activation, eps, dropout, rng)
     attentions = {

@@ -43,7 +43,7 @@ def gpt_shapes(
 
     V = vocab_size, P = max_len, E = d_model, F = dim_feedforward, 4E unless given;
     bias=False leaves out all biases, and tied=True `lm_head.weight`. Errors: a size is
-    no whole number above 0.
+    no whole number above 0. Equation (18.8) of the book counts them.
     """
     flags(bias=bias, tied=tied)
     F = 4 * d_model if dim_feedforward is None else dim_feedforward
@@ -129,7 +129,8 @@ def gpt(
 
     Notes
     -----
-    Sources: Radford et al. (2018, 2019); Press & Wolf (2017) for the tied output.
+    Equations (18.4) to (18.6) of the book. Sources: Radford et al. (2018, 2019); Press
+    & Wolf (2017) for the tied output.
     """
     check_options(activation, eps, dropout, rng)
     flags(head=head)
@@ -149,7 +150,7 @@ def gpt_backward(dout: Array, cache: tuple) -> Params:
 
     A tied W_e receives a sum, from the logits and from the tokens. Shapes: dout
     (B, T, V), or (B, T, E) without head. Errors: dout has not the shape, library or
-    float type of the result.
+    float type of the result. Equation (18.7) of the book.
     """
     params, of_first, of_blocks, of_last = cache
     dx, grads = predict_backward(dout, of_last)

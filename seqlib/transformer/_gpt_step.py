@@ -82,7 +82,8 @@ def gpt_step(
 
     Notes
     -----
-    Source: Shazeer (2019), section 2.4, for decoding one token at a time.
+    Equation (18.10) of the book. Source: Shazeer (2019), section 2.4, for decoding one
+    token at a time.
     """
     check_options(activation, eps, 0.0, None)
     flags(head=head)

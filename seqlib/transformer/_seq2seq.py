@@ -86,8 +86,9 @@ def seq2seq_transformer(
 
     Notes
     -----
-    Sources: Vaswani et al. (2017); Press & Wolf (2017) for the shared matrix;
-    Junczys-Dowmunt et al. (2018) for Marian, Lewis et al. (2020) for BART.
+    Equations (17.17) and (17.18) of the book. Sources: Vaswani et al. (2017); Press &
+    Wolf (2017) for the shared matrix; Junczys-Dowmunt et al. (2018) for Marian, Lewis
+    et al. (2020) for BART.
     """
     options = Options(norm_first, activation, eps, dropout, rng)
     form = Embedding(scale_embedding, layout)
@@ -109,8 +110,9 @@ def seq2seq_transformer(
 def seq2seq_transformer_backward(dout: Array, cache: tuple) -> Params:
     """Gradients of `seq2seq_transformer`, of the parameters: a dict as params.
 
-    A matrix that is used more than once receives the sum. Shapes: dout (B, T, V).
-    Errors: dout has not the shape, library or float type of the logits.
+    A matrix that is used more than once receives the sum, equation (17.19) of the book.
+    Shapes: dout (B, T, V). Errors: dout has not the shape, library or float type of the
+    logits.
     """
     params, first, second, third, fourth, last = cache
     h, W, _ = last

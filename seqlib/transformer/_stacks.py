@@ -134,8 +134,8 @@ def transformer_decoder_backward(
     """Gradients of `transformer_decoder`: dx, dmemory, grads, dmask, dmemory_mask.
 
     Shapes: dout and dx (B, T, E), dmemory (B, S, E), a sum over the layers as those of
-    the masks, which are None unless the mask was of floats. Errors: as
-    `transformer_encoder_backward`.
+    the masks, which are None unless the mask was of floats. Equation (17.16)
+    of the book. Errors: as `transformer_encoder_backward`.
     """
     names, caches, of_norm = cache
     dx, grads = _norm_backward(dout, of_norm)

@@ -24,6 +24,10 @@ CHAPTERS = {
     13: "decoding",
     14: "captions",
     15: "attention",
+    16: "self_attention",
+    17: "transformer",
+    18: "gpt",
+    19: "bert",
 }
 
 
