@@ -24,7 +24,8 @@ def _scan(a: Pair, u: Pair, first: Pair) -> Pair:
     """Before a round h_t is the sum over the last `reach` inputs; after it, over twice.
 
     h_t + a^reach h_{t - reach}: the associative product of (a^r, h) pairs, for all t at
-    once, with T log T products where the loop has T (Hillis & Steele 1986).
+    once, with T log T products where the loop has T (Hillis & Steele 1986). Equation
+    (20.14) of the book.
     """
     xp = array_namespace(u[0])
     h, power, reach, T = add_first(u, times(a, first)), a, 1, u[0].shape[1]

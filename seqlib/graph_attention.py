@@ -57,8 +57,9 @@ def graph_attention(
 
     Notes
     -----
-    Sources: Veličković et al. (2018), equations 1 to 6, before the last nonlinearity;
-    Brody, Alon & Yahav (2022) for `dynamic`.
+    Equations (20.4) and, dynamic, (20.6) of the book. Sources: Veličković et al.
+    (2018), equations 1 to 6, before the last nonlinearity; Brody, Alon & Yahav (2022)
+    for `dynamic`.
     """
     flags(dynamic=dynamic, self_loops=self_loops, return_weights=return_weights)
     _check(x, adjacency, params, dynamic, merge, slope)

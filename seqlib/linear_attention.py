@@ -70,7 +70,8 @@ def linear_attention(
     Notes
     -----
     Memory is that of T chunk scores and one state; neither pass stores the states in
-    between. Source: Katharopoulos et al. (2020), equations 4 to 12 and 16 to 20.
+    between. Equations (20.7) and (20.8) of the book. Source: Katharopoulos et al.
+    (2020), equations 4 to 12 and 16 to 20.
     """
     flags(causal=causal)
     T = _check(q, k, v, state, key_mask, causal)
@@ -110,7 +111,7 @@ def linear_attention_backward(
     from the end for the gradient at the sums, dS_s = sum_{t >= s} φ(q_t) dn_t', which
     gives dφ(k_s) = dS_s v_s and dv_s = dS_s' φ(k_s). Shapes: dout (..., T, O), dstate a
     pair as the state, each None for zeros; the returned dstate is None where state was.
-    Errors: a gradient does not fit.
+    Equations (20.9) and (20.10) of the book. Errors: a gradient does not fit.
     """
     fq, fk, values, first, out, total, causal, chunk, none = cache
     xp = array_namespace(fq)

@@ -93,7 +93,8 @@ def memory_network(
 
     Notes
     -----
-    Source: Sukhbaatar et al. (2015), sections 2 and 4.1.
+    Equations (20.1) and (20.2) of the book. Source: Sukhbaatar et al. (2015), sections
+    2 and 4.1.
     """
     names = _check(story, question, params, hops, tying, story_mask, question_mask)
     one_of("encoding", encoding, ENCODINGS)

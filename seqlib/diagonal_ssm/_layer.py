@@ -47,7 +47,8 @@ def diagonal_ssm(
 
     Notes
     -----
-    Sources: Gu et al. (2022), "S4D", for the diagonal and its kernel; Smith, Warrington
+    Equation (20.11) of the book, with complex numbers and a direct path D. Sources:
+    Gu et al. (2022), "S4D", for the diagonal and its kernel; Smith, Warrington
     & Linderman (2023), "S5", for many inputs and the scan; Orvieto et al. (2023),
     "LRU", for the exponential form of a.
     """
@@ -76,8 +77,8 @@ def diagonal_ssm_backward(
     The gradient at the states runs backwards through the same recurrence with the
     conjugate of a, λ_t = C* dy_t + a* λ_{t+1}: in a loop if the forward pass was one,
     else by a scan. Then dB = sum λ_t x_t', dC = sum dy_t h_t*', da = sum λ_t h_{t-1}*.
-    Shapes: dy (B, T, O), dstate a pair of (B, N), each None for zeros. Errors: a
-    gradient does not fit.
+    Equations (20.15) and (20.16) of the book. Shapes: dy (B, T, O), dstate a pair of
+    (B, N), each None for zeros. Errors: a gradient does not fit.
     """
     x, params, full, u, first, h, form, none = cache
     xp, size = array_namespace(x), tuple(first[0].shape)
@@ -119,7 +120,8 @@ def ssm_kernel(params: dict[str, Array], length: int) -> tuple[Array, tuple]:
 
     From a state of zeros, y_t = sum_l K_l x_{t-l} + D x_t. Shapes: params as in
     `diagonal_ssm`; result (length, O, D). Errors: parameters do not fit one another;
-    length is no whole number above 0. Source: Gu et al. (2022), section 2.
+    length is no whole number above 0. Equation (20.12) of the book. Source: Gu et al.
+    (2022), section 2.
     """
     n = _check(params)
     whole("length", length, 1)

@@ -28,6 +28,7 @@ CHAPTERS = {
     17: "transformer",
     18: "gpt",
     19: "bert",
+    20: "beyond",
 }
 
 
