@@ -12,6 +12,8 @@ import pytest
 
 ROOT, BOOK = audit.ROOT, audit.BOOK
 PAGES = audit.pages_of()
+HEAVY = sorted(PAGES, key=lambda page: (BOOK / page).stat().st_size)[-6:]
+SAMPLE = sorted({"intro.html", "course-map.html", "404.html", *HEAVY})
 PAGE = """<!DOCTYPE html><html lang="en" data-theme="{theme}"><head><title>T</title>
 <meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
 <script>matchMedia("(prefers-color-scheme: dark)").onchange = e =>
@@ -87,7 +89,7 @@ def test_the_server_compresses_text_and_knows_what_it_lacks(tmp_path):
             urlopen(f"{home}/b.html")
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", SAMPLE)
 def test_a_page_is_light_and_still(browser, path):
     with audit.served() as home, audit.opened(browser, home, path) as page:
         audit.read_through(page)

@@ -62,10 +62,11 @@ class Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list) -> None:
         """Keep what the tag points to and what it is called."""
+        named = tag == "a" or ("rel", "canonical") in attributes
         for name, value in attributes:
             if name == "id":
                 self.names.add(value)
-            elif name == "href" and tag == "a":
+            elif name == "href" and named:
                 self.links.append(value)
             elif name in ("href", "src"):
                 self.loads.append(value)
