@@ -79,7 +79,7 @@ audit: $(VENV)/dev book node_modules ## measure every page as a reader gets it: 
 	$(BIN)/python tools/audit.py $(ONLY)
 
 offline: book          ## pack the book into one zip that opens from a disk
-	$(BIN)/python tools/offline.py
+	$(BIN)/python tools/pack.py
 
 pdf: $(VENV)/dev book  ## print the book into one PDF, by Chromium
 	$(BIN)/python tools/pdf.py

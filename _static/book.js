@@ -12,7 +12,7 @@ async function typesetInTurn() {
   const inTurn = async (formulas, treat) => {
     for (const formula of formulas) {
       await handleRetriesFor(() => treat(formula));
-      if (performance.now() - start < 16) continue;
+      if (document.hidden || performance.now() - start < 16) continue; // hidden: timers wait
       await new Promise((go) => setTimeout(go));
       start = performance.now();
     }

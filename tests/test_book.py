@@ -164,6 +164,14 @@ def test_a_notebook_can_be_run_and_downloaded(notebook):
     assert file.read_bytes() == (ROOT / source).read_bytes()
 
 
+def test_an_address_leads_to_its_equation(browser):
+    with opened(browser, "chapters/06-bptt.html#eq-6-13") as page:
+        page.wait_for_load_state("networkidle")
+        place = "document.getElementById('eq-6-13').getBoundingClientRect().top"
+        assert 0 <= page.evaluate(place) < 200  # below the bar, formulas above it set
+        assert page.troubles == []
+
+
 def test_search_finds_vanishing(home):
     home.keyboard.press("Control+k")
     home.keyboard.type("vanishing")

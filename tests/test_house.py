@@ -75,7 +75,7 @@ HOUSE = [
     "tools/address.py",
     "tools/colab.py",
     "tools/audit.py",
-    "tools/offline.py",
+    "tools/pack.py",
     "tools/pdf.py",
     "package.json",
     "package-lock.json",

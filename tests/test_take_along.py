@@ -5,7 +5,7 @@ import re
 import zipfile
 
 import audit
-import offline
+import pack
 import pdf
 import pytest
 
@@ -26,15 +26,15 @@ def browser():
 def unpacked(tmp_path_factory):
     """Pack the built book and unpack it somewhere else."""
     folder = tmp_path_factory.mktemp("disk with a space")
-    offline.pack(BOOK, folder / "book.zip")
+    pack.pack(BOOK, folder / "book.zip")
     with zipfile.ZipFile(folder / "book.zip") as archive:
         archive.extractall(folder)
-    return folder / offline.NAME
+    return folder / pack.NAME
 
 
 def test_the_zip_is_the_same_each_time(tmp_path):
     for name in ("one.zip", "two.zip"):
-        offline.pack(BOOK, tmp_path / name)
+        pack.pack(BOOK, tmp_path / name)
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
 
 

@@ -1,6 +1,6 @@
 """Pack the built book into one zip that opens from a disk: `make offline`.
 
-python tools/offline.py    leaves _build/sequence-models-verified.zip
+python tools/pack.py    leaves _build/sequence-models-verified.zip
 
 Unpack it and open index.html. Figures, formulas and search work without a network; the
 printed book goes with it if `make pdf` has made one.
