@@ -6,7 +6,8 @@
 Each page is opened in Chromium, served as GitHub serves it, compressed, and read from
 top to bottom without touching a figure. The table says what that took and what was
 amiss; Lighthouse then scores the five heaviest pages: how easy they are to use on a
-phone, all else at a desk. The exit status is 1 if something is not as it should be.
+phone, all else at a desk (performance is printed and not judged: it falls when the
+machine is busy). The exit status is 1 if something is not as it should be.
 """
 
 import gzip
@@ -412,6 +413,7 @@ def main(words: list[str]) -> int:
                     f"{row.page}: {name} scores {score[name]}, under {LEAST_SCORE}"
                     for name in CATEGORIES
                     if score[name] < LEAST_SCORE
+                    if name != "performance"  # a busy machine lowers it: only printed
                 ]
     print("", *wrong or ["Nothing is amiss."], sep="\n")
     return bool(wrong)
