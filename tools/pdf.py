@@ -216,7 +216,7 @@ def print_book(book: Path, target: Path, toc: Path, browser: Any) -> int:
 
 def main(words: list[str]) -> int:
     """Print the book; say where it is."""
-    book, target = map(Path, words) if words else (BOOK, PDF)
+    book, target = (Path(word).resolve() for word in words) if words else (BOOK, PDF)
     if not (book / "index.html").exists():
         print("The book is not built: `make book` does that.")
         return 1
