@@ -13,7 +13,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "_build" / "html"
 NAME = "sequence-models-verified"
-FOR_SERVERS = {".buildinfo", ".nojekyll", "404.html", "objects.inv", "sitemap.xml"}
+FOR_SERVERS = {
+    ".buildinfo",
+    ".nojekyll",
+    "404.html",
+    "objects.inv",
+    "printed.html",
+    "sitemap.xml",
+}
 DATE = (1980, 1, 1, 0, 0, 0)  # the same book gives the same zip
 PACKED = {".woff", ".woff2", ".png", ".pdf"}  # compressed already
 
