@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
 
 .NOTPARALLEL:
-.PHONY: help book serve test oldest mutate run experiments release colab bench lint audit offline pdf address clean
+.PHONY: help book serve test oldest mutate run experiments release colab bench lint audit offline address clean
 
 help:                  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -80,9 +80,6 @@ audit: $(VENV)/dev book node_modules ## measure every page as a reader gets it: 
 
 offline: book          ## pack the book into one zip that opens from a disk
 	$(BIN)/python tools/pack.py
-
-pdf: $(VENV)/dev book  ## print the book into one PDF, by Chromium
-	$(BIN)/python tools/pdf.py
 
 address:               ## set the project's address everywhere: make address REPO=owner/name
 	@$(PYTHON) tools/address.py "$(REPO)"

@@ -76,7 +76,6 @@ HOUSE = [
     "tools/colab.py",
     "tools/audit.py",
     "tools/pack.py",
-    "tools/pdf.py",
     "package.json",
     "package-lock.json",
 ]

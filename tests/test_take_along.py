@@ -1,12 +1,10 @@
-"""The zip that opens from a disk, and the book in print."""
+"""The zip that opens from a disk."""
 
 import os
-import re
 import zipfile
 
 import audit
 import pack
-import pdf
 import pytest
 
 BOOK = audit.BOOK
@@ -61,68 +59,3 @@ def test_search_and_figures_work_from_the_disk(unpacked, browser):
         loaded = "picture => picture.complete && picture.naturalWidth"
         page.wait_for_function(loaded, arg=picture.element_handle())
         assert page.troubles == []
-
-
-TOC = """
-format: jb-book
-root: intro
-parts:
-  - caption: One
-    chapters:
-      - file: chapters/one
-      - file: exercises/left-out
-"""
-HEAD = '<!DOCTYPE html><html lang="en" data-theme="auto"><head>'
-WAIT = "<script>window.MathJax = { startup: { promise: Promise.resolve() } }</script>"
-
-
-def write_page(path, article):
-    path.parent.mkdir(exist_ok=True)
-    text = f'{HEAD}{WAIT}</head><body><article class="bd-article">{article}</article>'
-    path.write_text(text, encoding="utf-8")
-
-
-def test_the_print_has_contents_with_the_right_pages(tmp_path, browser):
-    long = "<p>word</p>" * 90  # some pages
-    write_page(tmp_path / "intro.html", f"<h1>Home</h1>{long}")
-    write_page(tmp_path / "chapters/one.html", "<h1>One &amp; all, verified</h1>")
-    write_page(tmp_path / "exercises/left-out.html", "<h1>Left out</h1>")
-    (tmp_path / "toc.yml").write_text(TOC)
-    target = tmp_path / "book.pdf"
-    count = pdf.print_book(tmp_path, target, tmp_path / "toc.yml", browser)
-    pages = pdf.pages_of_outline(target.read_bytes())
-    assert pages["Home"] == 1
-    assert pages["One & all, verified"] == count > 3
-    assert pages["Contents"] == count - 1
-    assert "Left out" not in pages
-    assert not (tmp_path / "printed.html").exists()
-
-
-def test_links_and_places_of_many_pages_do_not_meet():
-    names = ["intro", "chapters/one", "chapters/two"]
-    text = (
-        '<h1 id="a">A</h1><a href="#a">1</a><a href="two.html#b">2</a>'
-        '<a href="../intro.html">3</a><a href="three.html">4</a>'
-        '<a href="https://example.org/x.html">5</a><img src="../_images/x.svg">'
-    )
-    moved = pdf.moved(text, "chapters/one", names)
-    assert re.findall(r'(?:id|href|src)="([^"]*)"', moved) == [
-        "chapters-one--a",
-        "#chapters-one--a",
-        "#chapters-two--b",
-        "#intro",
-        "https://example.org/x.html",
-        "_images/x.svg",
-    ]
-
-
-def test_the_print_has_all_chapters_in_order():
-    names = pdf.pages_in_order(BOOK, audit.ROOT / "_toc.yml")
-    chapters = sorted(path.stem for path in (BOOK / "chapters").glob("*.html"))
-    assert [n.split("/")[1] for n in names if n.startswith("chapters/")] == chapters
-    html, titles = pdf.whole(BOOK, names)
-    assert len(titles) == len(set(titles)) == len(names)
-    places = set(re.findall(r' id="([^"]*)"', html))
-    links = re.findall(r' href="#([^"]*)"', html)
-    assert links
-    assert set(links) <= places
