@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
 
 .NOTPARALLEL:
-.PHONY: help book serve test oldest mutate run experiments release colab bench audit address clean
+.PHONY: help book serve test oldest mutate run experiments release colab bench lint audit offline address clean
 
 help:                  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,13 +66,23 @@ bench: $(VENV)/dev     ## measure beside the alternatives
 	$(BIN)/python benchmarks/gpt_step.py
 	$(BIN)/python benchmarks/grading.py
 
-audit: $(VENV)/dev     ## lint and types
+lint: $(VENV)/dev      ## style and types of the code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Lighthouse comes by npm; without Node.js the rest is measured.
+node_modules: package.json package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && touch $@; fi
+
+audit: $(VENV)/dev book node_modules ## measure every page as a reader gets it: make audit [ONLY=06-bptt]
+	$(BIN)/python tools/audit.py $(ONLY)
+
+offline: book          ## pack the book into one zip that opens from a disk
+	$(BIN)/python tools/pack.py
 
 address:               ## set the project's address everywhere: make address REPO=owner/name
 	@$(PYTHON) tools/address.py "$(REPO)"
 
 clean:                 ## remove what was built, the environments too
-	rm -rf _build build dist mutants $(VENV) .venv-colab .venv-oldest *.egg-info
+	rm -rf _build build dist mutants node_modules $(VENV) .venv-colab .venv-oldest *.egg-info

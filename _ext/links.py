@@ -18,7 +18,9 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 BIBLIOGRAPHY = "appendices/bibliography"
 DOI = "https://doi.org/"
+GITHUB = "https://github.com/"
 COLAB = "https://colab.research.google.com/github/{repository}/blob/main/{path}"
+BINDER = "https://mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/{path}"
 
 
 def set_address(app, config):
@@ -81,7 +83,19 @@ def offer_notebook(app, pagename, templatename, context, doctree):
     if path.endswith(".ipynb"):
         repository = app.config.book_repository
         context["colab"] = COLAB.format(repository=repository, path=path)
+        context["binder"] = BINDER.format(repository=repository, path=path)
         context["notebook"] = context["pathto"]("_sources/" + path, 1)
+
+
+def offer_source(app, pagename, templatename, context, doctree):
+    """Tell a page where to edit its source, or to read it if that is a notebook."""
+    if doctree is None or not app.config.book_repository:
+        return
+    home = context["source_address"] = GITHUB + app.config.book_repository
+    path = context.get("sourcename", "").removesuffix(".txt")
+    if path and not pagename.startswith("exercises/"):  # those are generated
+        way = "blob" if path.endswith(".ipynb") else "edit"
+        context["edit_address"] = f"{home}/{way}/main/{path}"
 
 
 def setup(app):
@@ -92,4 +106,5 @@ def setup(app):
     app.connect("builder-inited", read_references)
     app.connect("doctree-resolved", localise)
     app.connect("html-page-context", offer_notebook)
+    app.connect("html-page-context", offer_source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,18 +2,22 @@
 
 MathJax comes from the Python package `sphinx-mathjax-offline`: of its 24 MB the book
 needs one script, the fonts and the TeX extensions. The icons come from the theme's
-font, so its script of 1.5 MB, which also rewrites every `<i>`, is emptied.
+font, so its script of 1.5 MB, which also rewrites every `<i>`, is emptied. Scripts wait
+until the page is there, MathJax last.
 """
 
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+from sphinx.builders.html._assets import _JavaScript
+
 MATHJAX = (
     "tex-chtml.js",
     "output/chtml/fonts/woff-v2",
     "input/tex/extensions",
 )
+LAST = 1000  # Sphinx sorts the scripts of a page by their priority
 UNUSED = (
     "**/*.map",
     "locales",
@@ -42,6 +46,24 @@ def copy_mathjax(app):
             shutil.copy(source, target)
 
 
+def defer_scripts(app, pagename, templatename, context, doctree):
+    """Let a page be shown before its scripts run, and `book.js` speak to MathJax."""
+    if pagename == "search":  # its own scripts need the others at once
+        return
+
+    def wait(script):
+        """Return the script, put off unless the page's own lines ask for it."""
+        name = str(script.filename or "")
+        if not name.endswith(".js") or name.endswith("documentation_options.js"):
+            return script
+        priority = LAST if "mathjax/" in name else script.priority
+        return _JavaScript(
+            name, priority=priority, **{**script.attributes, "defer": "defer"}
+        )
+
+    context["script_files"] = [wait(script) for script in context["script_files"]]
+
+
 def remove_unused(app, exception):
     """Take out of the built book what no page asks for."""
     if exception:
@@ -59,5 +81,6 @@ def setup(app):
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it unasked
     app.connect("config-inited", use_mathjax)
     app.connect("builder-inited", copy_mathjax)
+    app.connect("html-page-context", defer_scripts, priority=900)
     app.connect("build-finished", remove_unused)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,63 +6,34 @@ build server (the variable CI is set) that is an error.
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
-from contextlib import contextmanager
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+import audit
 import pytest
+from audit import BOOK, DESK, ROOT, dead_links, pages_of, unfold, violations
 
-ROOT = Path(__file__).parent.parent
-BOOK = ROOT / "_build" / "html"
-PAGES = sorted(
-    page.relative_to(BOOK).as_posix()
-    for page in BOOK.rglob("*.html")
-    if page.name != "index.html" and "_static" not in page.parts
-)
+PAGES = pages_of()
 KINDS = ("chapters/", "exercises/", "appendices/data")
 NOTEBOOKS = [page for page in PAGES if page.startswith(KINDS)]
-DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 375, "height": 800}
 
 
 @pytest.fixture(scope="module")
 def browser():
     """Start the system's Chromium."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
+    if audit.chromium() is None:
         missing = "Chromium is not installed: nobody looked at the book in a browser"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # Inside a container Chromium cannot make a sandbox of its own.
-        chromium = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox"]
-        )
+    with audit.started() as chromium:
         yield chromium
-        chromium.close()
 
 
-@contextmanager
 def opened(browser, path):
-    """Open a page; what goes wrong in it collects in `page.troubles`."""
-    context = browser.new_context(viewport=DESK, reduced_motion="reduce")
-    page = context.new_page()
-    page.troubles = []
-    page.on("request", lambda request: foreign(request.url, page.troubles))
-    page.on("requestfailed", lambda r: page.troubles.append(f"failed: {r.url}"))
-    page.on("pageerror", lambda error: page.troubles.append(f"error: {error}"))
-    page.on("console", lambda message: complaint(message, page.troubles))
-    page.goto(f"{BOOK.as_uri()}/{path}")
-    page.evaluate("async () => { await window.MathJax?.startup?.promise }")
-    yield page
-    context.close()
+    """Open a page from the disk; what goes wrong in it collects in `page.troubles`."""
+    return audit.opened(browser, BOOK.as_uri(), path)
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -88,27 +59,10 @@ def home(browser):
         yield page
 
 
-def foreign(url, troubles):
-    """Note a request to anything but the book itself."""
-    if not url.startswith((BOOK.as_uri(), "data:", "blob:")):
-        troubles.append(f"foreign: {url}")
-
-
-def complaint(message, troubles):
-    """Note a warning or an error in the console."""
-    if message.type in ("error", "warning"):
-        troubles.append(f"console: {message.text}")
-
-
 def test_the_book_is_built():
     assert (BOOK / "index.html").exists(), "run `make book` before the tests"
     assert "intro.html" in (BOOK / "index.html").read_text()
     assert NOTEBOOKS
-
-
-def unfold(page):
-    """Open all that is folded away."""
-    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
 
 
 def test_a_page_loads_without_trouble(page):
@@ -140,23 +94,7 @@ def test_a_chapter_has_mathematics(notebook):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_is_accessible(page, scheme):
-    from axe_playwright_python.sync_playwright import Axe
-
-    page.emulate_media(color_scheme=scheme)
-    theme = "document.documentElement.dataset.theme == scheme"
-    page.wait_for_function(f"scheme => {theme}", arg=scheme)
-    unfold(page)
-    options = {"resultTypes": ["violations"]}
-    if scheme == "dark":  # what is not a colour was looked at in the light
-        rules = ["color-contrast", "link-in-text-block"]
-        options["runOnly"] = {"type": "rule", "values": rules}
-    found = [
-        f"{violation['id']}: {node['target']} {node['failureSummary']}"
-        for violation in Axe().run(page, options=options).response["violations"]
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]
-    assert found == []
+    assert violations(page, scheme) == []
 
 
 def test_nothing_is_wider_than_a_phone(page):
@@ -226,6 +164,14 @@ def test_a_notebook_can_be_run_and_downloaded(notebook):
     assert file.read_bytes() == (ROOT / source).read_bytes()
 
 
+def test_an_address_leads_to_its_equation(browser):
+    with opened(browser, "chapters/06-bptt.html#eq-6-13") as page:
+        page.wait_for_load_state("networkidle")
+        place = "document.getElementById('eq-6-13').getBoundingClientRect().top"
+        assert 0 <= page.evaluate(place) < 200  # below the bar, formulas above it set
+        assert page.troubles == []
+
+
 def test_search_finds_vanishing(home):
     home.keyboard.press("Control+k")
     home.keyboard.type("vanishing")
@@ -259,41 +205,15 @@ def test_the_keyboard_skips_to_the_text(home):
     assert home.url.endswith("#main-content")
 
 
-class Links(HTMLParser):
-    """The links of a page, the names of its places, and what it loads."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.links, self.names, self.loads = [], set(), []
-        self.feed((BOOK / path).read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attributes):
-        for name, value in attributes:
-            if name == "id":
-                self.names.add(value)
-            elif name == "href" and tag == "a":
-                self.links.append(value)
-            elif name in ("href", "src"):
-                self.loads.append(value)
+def test_no_link_is_dead():
+    dead = dead_links(PAGES)
+    assert not any(dead.values()), dead
 
 
-def test_no_link_is_dead_and_nothing_is_loaded_from_elsewhere():
-    pages = {path: Links(path) for path in PAGES}
-    for path, page in pages.items():
-        for link in page.links + page.loads:
-            if re.match(r"(https?|mailto|data):", link):
-                assert link in page.links or link.startswith("data:"), (path, link)
-                continue
-            parts = urlsplit(link)
-            target = (
-                (BOOK / path).parent / unquote(parts.path)
-                if parts.path
-                else BOOK / path
-            )
-            assert target.exists(), (path, link)
-            name = target.resolve().relative_to(BOOK.resolve()).as_posix()
-            if parts.fragment and name in pages:
-                assert unquote(parts.fragment) in pages[name].names, (path, link)
+def test_nothing_is_loaded_from_elsewhere():
+    for path in PAGES:
+        loads = audit.Links((BOOK / path).read_text("utf-8")).loads
+        assert not [load for load in loads if re.match(r"https?:", load)], path
 
 
 ALONE = """

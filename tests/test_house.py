@@ -74,6 +74,10 @@ HOUSE = [
     "tools/run.py",
     "tools/address.py",
     "tools/colab.py",
+    "tools/audit.py",
+    "tools/pack.py",
+    "package.json",
+    "package-lock.json",
 ]
 
 

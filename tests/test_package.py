@@ -100,7 +100,7 @@ TRACKED = files_of_the_package()
 @pytest.mark.parametrize(
     "command", [["mypy"], ["ruff", "check", "."], ["ruff", "format", "--check", "."]]
 )
-def test_audit(command):
+def test_lint(command):
     found = subprocess.run(
         [sys.executable, "-m", *command], capture_output=True, text=True, cwd=ROOT
     )
