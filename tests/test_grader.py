@@ -974,7 +974,7 @@ def test_the_reader_knows_a_state_for_everything(data):
 
 
 @hypothesis.given(st.binary(max_size=200))
-def test_wire_refuses_what_is_no_block(data):
+def test_wire_has_one_error_for_what_is_no_block(data):
     with contextlib.suppress(wire.WireError):
         wire.loads(data)  # anything else would fail
 
