@@ -5,9 +5,13 @@ to the glossary. Here it leads to the term's home, the chapter that its entry en
 to the section where the term stands in bold, or else to the chapter's beginning.
 """
 
+import pickle
+from pathlib import Path
+
 from docutils import nodes
 from sphinx.addnodes import glossary as glossary_node
 from sphinx.addnodes import index, pending_xref
+from sphinx.application import ENV_PICKLE_FILENAME
 
 PAGE = "appendices/glossary"
 
@@ -66,9 +70,21 @@ def section_of(doctree, terms):
     return ""
 
 
+def keep_entries(app, exception):
+    """Store the index entries: Sphinx stores what it has before the pages are written.
+
+    Without them the next build, which writes only what has changed, would lose those of
+    the other pages.
+    """
+    if not exception:
+        with Path(app.doctreedir, ENV_PICKLE_FILENAME).open("wb") as file:
+            pickle.dump(app.env, file, pickle.HIGHEST_PROTOCOL)
+
+
 def setup(app):
     """Register with Sphinx."""
     app.connect("doctree-read", read_glossary)
     app.connect("env-updated", write_again)
     app.connect("doctree-resolved", move_entries)
+    app.connect("build-finished", keep_entries)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -268,9 +268,9 @@ def main(arguments: list[str]) -> int:
             numbers = f"  {found['seconds']:7.1f}  {found['gigabytes']:7.2f}"
             print(f"{numbers}  {found['result']}", flush=True)
             if found["result"] != "ok":
-                bad.append(name)
+                bad.append(f"{name}: {found['result']}")
     if bad:
-        print(f"Colab would fail in {', '.join(bad)}.", file=sys.stderr)
+        print("Colab would fail in", *bad, sep="\n", file=sys.stderr)
     return bool(bad)
 
 
