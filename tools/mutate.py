@@ -2,9 +2,9 @@
 
 `python tools/mutate.py` does it for all modules, `python tools/mutate.py lstm gru` for
 these; `make mutate` at the lowest priority. mutmut makes the changes (a sign, a factor,
-an argument, a comparison) inside every function and runs the module's own tests, with
-few examples, until one fails. What it has found stays in `mutants/`: run it again and
-it goes on where it stopped, with what has changed since.
+an argument, a comparison) inside every function; the module's own tests run on each,
+with few examples, until one fails (`forks.py`). What was found stays in `mutants/`: run
+it again and it goes on where it stopped, with what has changed since.
 
 Only what computes is changed: docstrings, the calls that check arguments and what is
 raised are passed over (`CHECKS`); and so are tables at the top of a module, which
@@ -17,13 +17,24 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-import time
 import tomllib
-from collections.abc import Iterable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
+from forks import SURVIVED, UNREACHED, Forks, Trial
+from mutmut.mutation.data import SourceFileMutationData
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+from mutmut.mutation.trampoline import set_mutant_under_test
+from mutmut.utils.file_utils import (
+    change_cwd,
+    copy_also_copy_files,
+    copy_src_dir,
+    setup_source_paths,
+)
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "mutants"
@@ -84,8 +95,8 @@ SEEING = (
     "test_the_same_twice_and_nothing_changed",
     "test_gradients_that_do_not_fit_are_refused_in_a_sentence",
 )
-QUIET = ("-p", "no:cacheprovider", "-W", "ignore")
-SURVIVED = ("survived", "no tests", "suspicious", "skipped")
+QUIET = ("-q", "-s", "--rootdir=.", "-p", "no:cacheprovider", "-W", "ignore")
+OPEN = (None, SURVIVED, UNREACHED)  # not tried, or no test has failed
 
 
 class Outcome(NamedTuple):
@@ -119,77 +130,82 @@ def tests_of(name: str) -> list[str]:
     return [f"tests/{file}" for file in files] + [EVERY + test for test in SEEING]
 
 
-def selected(path: Path, tests: list[str]) -> str:
-    """Return pytest's -k: a module's own tests, and of all functions its own ones."""
-    files = [Path(test).name for test in tests if "::" not in test]
-    own = {path.stem, path.parent.name, *(f[len("test_") : -len(".py")] for f in files)}
-    return " or ".join([*files, *sorted(f"[{name}." for name in own)])
+def belongs(test: str, mutant: str) -> bool:
+    """Tell whether a test, by pytest's name, is one of those of a mutant's module."""
+    name = mutant.rpartition(".")[0].removeprefix("seqlib.")
+    path, _, function = test.partition("::")
+    *files, _, _, _, _ = tests_of(name)
+    own = {*name.split("."), *(Path(f).stem.removeprefix("test_") for f in files)}
+    return path in files or any(f"[{part}." in function for part in own)
 
 
-def mutate(name: str, path: Path) -> Outcome:
-    """Run mutmut on one module, and weigh what survived."""
-    started = time.monotonic()
-    home = FOLDER / name
-    before = statuses(home) if (home / "mutants").exists() else {}
-    prepare(home, path, tests_of(name))
-    mutmut(home, "run", "--max-children", "1")
-    old = [m for m, status in before.items() if status in SURVIVED]
-    again = [m for m in old if statuses(home).get(m) in SURVIVED]
-    if again:  # the tests may have grown since
-        mutmut(home, "run", "--max-children", "1", *again)
-    found = statuses(home)
-    if unsettled := [m for m, s in found.items() if s in ("not checked",)]:
-        raise SystemExit(f"{name}: {len(unsettled)} were not tried; run it once more")
-    survived = {m: change(home, m) for m, s in found.items() if s in SURVIVED}
+def generate() -> dict[str, SourceFileMutationData]:
+    """Make the mutants of every module; return what is known of them, by module."""
+    for folder in ("seqlib", "tests"):
+        skip = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, FOLDER / folder, ignore=skip, dirs_exist_ok=True)
+    paths = modules()
+    settings = {
+        "source_paths": ["seqlib"],
+        "only_mutate": list(map(str, paths.values())),
+        "do_not_mutate_patterns": CHECKS,
+    }
+    text = "[mutmut]\nuse_git_change_detection = false\n"
+    for key, values in settings.items():
+        text += f"{key} =\n" + "".join(f"    {value}\n" for value in values)
+    (FOLDER / "setup.cfg").write_text(text)
+    os.chdir(FOLDER)
+    from mutmut.__main__ import create_mutants  # it reads the settings here
+
+    Path("mutants").mkdir(exist_ok=True)
+    set_mutant_under_test("mutant_generation")
+    with redirect_stdout(StringIO()):
+        copy_src_dir()
+        copy_also_copy_files()
+        setup_source_paths()
+        create_mutants(1)
+    known = {name: SourceFileMutationData(path=path) for name, path in paths.items()}
+    for data in known.values():
+        data.meta_path = FOLDER / data.meta_path  # from any folder
+        data.load()
+    return known
+
+
+def attack(wanted: dict[str, SourceFileMutationData]) -> None:
+    """Try the mutants of these modules that no test has failed for yet."""
+    home = {mutant: d for d in wanted.values() for mutant in d.exit_code_by_key}
+    todo = [m for m, d in home.items() if d.exit_code_by_key[m] in OPEN]
+
+    def store(mutant: str, trial: Trial) -> None:
+        home[mutant].exit_code_by_key[mutant] = trial.code
+        home[mutant].durations_by_key[mutant] = trial.seconds
+        home[mutant].save()
+
+    tests = list(dict.fromkeys(test for name in wanted for test in tests_of(name)))
+    forks = Forks(todo, belongs, store)
+    with change_cwd("mutants"):
+        status = pytest.main([*QUIET, *tests], plugins=[forks])
+    if status:
+        raise SystemExit("The tests could not be run.")
+    if forks.broken:
+        raise SystemExit("\n".join(["These fail as they stand:", *forks.broken]))
+
+
+def weigh(name: str, data: SourceFileMutationData) -> Outcome:
+    """Count what became of a module's mutants, and hold it against the list."""
+    codes = data.exit_code_by_key
+    survived = {m: change(m, data) for m, code in codes.items() if code in OPEN}
     reasons = tomllib.loads(LISTED.read_text("utf-8")).get(name, {})
     survivors = [f"{m}\n    {c}" for m, c in survived.items() if c not in reasons]
     stale = [c for c in reasons if c not in survived.values()]
+    seconds = sum(data.durations_by_key.get(m, 0.0) for m in codes)
     equal = len(survived) - len(survivors)
-    return Outcome(len(found), equal, survivors, stale, time.monotonic() - started)
+    return Outcome(len(codes), equal, survivors, stale, seconds)
 
 
-def prepare(home: Path, path: Path, tests: list[str]) -> None:
-    """Copy what is mutated and its tests, where they differ, and write the settings."""
-    home.mkdir(parents=True, exist_ok=True)
-    for folder in ("seqlib", "tests"):
-        skip = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / folder, home / folder, ignore=skip, dirs_exist_ok=True)
-    settings: dict[str, Iterable[str]] = {
-        "source_paths": ["seqlib"],
-        "only_mutate": [str(path)],
-        "do_not_mutate_patterns": CHECKS,
-        "pytest_add_cli_args": [*QUIET, "-k", selected(path, tests)],
-        "pytest_add_cli_args_test_selection": tests,
-    }
-    text = "[mutmut]\nuse_git_change_detection = false\n"
-    text += "timeout_multiplier = 3\ntimeout_constant = 2\n"
-    for key, values in settings.items():
-        text += f"{key} =\n" + "".join(f"    {value}\n" for value in values)
-    (home / "setup.cfg").write_text(text)
-
-
-def mutmut(home: Path, *words: str) -> str:
-    """Run a command of mutmut on a module's copy, and return what it says."""
-    env = {**os.environ, "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"}
-    env.setdefault("EXAMPLES", "3")
-    command = [str(Path(sys.executable).with_name("mutmut")), *words]
-    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True)
-    if done.returncode:
-        tail = (done.stdout + done.stderr)[-4000:]
-        raise SystemExit(f"mutmut {' '.join(words[:1])} failed in {home}:\n{tail}")
-    return done.stdout
-
-
-def statuses(home: Path) -> dict[str, str]:
-    """Return {mutant: "killed", "survived", ...}."""
-    lines = mutmut(home, "results", "--all", "true").splitlines()
-    pairs = (line.strip().rpartition(": ") for line in lines if ": " in line)
-    return {mutant: status for mutant, _, status in pairs}
-
-
-def change(home: Path, mutant: str) -> str:
+def change(mutant: str, data: SourceFileMutationData) -> str:
     """Return what a mutant changes, `old -> new`, in one line."""
-    lines = mutmut(home, "show", mutant).splitlines()
+    lines = get_diff_for_mutant(mutant, path=data.path).splitlines()
     body = [x for x in lines if not x.startswith(("---", "+++", "@@", "#"))]
     old, new = (
         " ".join(x[1:].strip() for x in body if x.startswith(sign)) for sign in "-+"
@@ -233,11 +249,13 @@ def main(wanted: list[str]) -> int:
         raise SystemExit(
             f"no such module: {', '.join(strange)}; there are {list(known)}"
         )
-    outcomes = {}
-    for name in wanted:
-        print(f"{name} …", flush=True)
-        outcomes[name] = mutate(name, known[name])
-    return 1 if report(outcomes) else 0
+    os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+    os.environ.setdefault("EXAMPLES", "3")
+    print(f"Changing {len(known)} modules …", flush=True)
+    data = generate()
+    chosen = {name: data[name] for name in wanted}
+    attack(chosen)
+    return 1 if report({name: weigh(name, d) for name, d in chosen.items()}) else 0
 
 
 if __name__ == "__main__":
