@@ -7,6 +7,7 @@ from comparing import LIBRARIES, by_autograd, close, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlib import gru
 from seqlib.gru import gru_cell, gru_cell_backward
 
 FORMS = ("after", "before")
@@ -201,3 +202,11 @@ def test_gradients_that_do_not_fit(reset, wrong, sentence):
     with pytest.raises((ValueError, TypeError)) as caught:
         gru_cell_backward(wrong, cache)
     assert str(caught.value) == sentence
+
+
+def test_a_bias_beside_the_product_is_added_once():
+    rng = np.random.default_rng(7)
+    a, h, W_hh, b_hh = (rng.normal(size=size) for size in [(2, 9), (2, 3), (9, 3), 9])
+    (apart,), _ = gru.step_before(a, (h,), W_hh, b_hh)
+    (merged,), _ = gru.step_before(a + b_hh, (h,), W_hh, None)
+    close(apart, merged, 1e-14)

@@ -1,0 +1,90 @@
+"""Mutants tried in forks: what a test fails for is killed, the rest is told apart."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).parents[1] / "tools"
+
+THING = """\
+from mutmut.mutation.trampoline import wrap_in_trampoline
+
+forms = {}
+
+
+@wrap_in_trampoline(forms)
+def x_double(n): ...
+
+
+def x_double__mutmut_orig(n): return n + n
+def x_double__mutmut_1(n): return n * n
+def x_double__mutmut_2(n): return 2 * n
+def x_double__mutmut_3(n):
+    while True: pass
+
+
+forms |= {name: f for name, f in list(globals().items()) if "__mutmut_" in name}
+forms["_mutmut_orig"] = x_double__mutmut_orig
+"""
+
+TESTS = """\
+from functools import lru_cache
+from thing import x_double
+
+kept = lru_cache(x_double)
+
+def test_two(): assert kept(2) == 4
+def test_three(): assert kept(3) == 6
+def test_nothing(): assert {nothing}
+"""
+
+DRIVER = """\
+import json, sys
+import forks, pytest
+forks.LEAST, forks.PATIENCE = 1, 1
+tried = []
+names = [f"thing.x_double__mutmut_{n}" for n in (1, 2, 3)] + ["thing.x_other__mutmut_1"]
+belongs = lambda test, mutant: sys.argv[1] in test
+plugin = forks.Forks(names, belongs, lambda _, trial: tried.append(trial.code))
+status = pytest.main(["-q", "-s", "-p", "no:cacheprovider", "test_thing.py"], [plugin])
+json.dump([int(status), tried, plugin.broken], open("said.json", "w"))
+"""
+
+
+def tried(folder, belonging="test_", nothing="True"):
+    """Try four mutants in a folder; return pytest's status, the codes, what is broken.
+
+    The first mutant is right for 2 alone, the second always, the third does not end,
+    the fourth is of a function that no test reaches.
+    """
+    (folder / "thing.py").write_text(THING)
+    (folder / "setup.cfg").write_text("[mutmut]\nsource_paths = .\n")
+    (folder / "test_thing.py").write_text(TESTS.format(nothing=nothing))
+    subprocess.run(
+        [sys.executable, "-c", DRIVER, belonging],
+        cwd=folder,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": f"{TOOLS}:{folder}",
+        },
+        check=True,
+        capture_output=True,
+    )
+    return json.loads((folder / "said.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("belonging", "codes"),
+    [("test_", [1, 0, 36, 33]), ("test_two", [0, 0, 36, 33]), ("nothing", [33] * 4)],
+)
+def test_each_mutant_is_told_apart(tmp_path, belonging, codes):
+    assert tried(tmp_path, belonging) == [0, codes, []]
+
+
+def test_nothing_is_tried_where_a_test_fails_already(tmp_path):
+    broken = ["test_thing.py::test_nothing"]
+    assert tried(tmp_path, nothing="False") == [0, [], broken]
