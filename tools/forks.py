@@ -8,6 +8,7 @@ its function, quick ones first, until one fails.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import resource
@@ -131,6 +132,7 @@ class Forks:
         if self.broken:
             return True
         order = sorted(session.items, key=lambda item: seen[item.nodeid].seconds)
+        gc.freeze()  # or every fork would copy what its collector touches
         for mutant in tqdm(self.mutants, "mutants", disable=None):
             function = function_of(mutant)
             items = [
