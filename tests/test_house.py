@@ -76,6 +76,9 @@ HOUSE = [
     "tools/colab.py",
     "tools/audit.py",
     "tools/pack.py",
+    "tools/pdf.py",
+    "tools/serve.py",
+    "tools/versions.py",
     "package.json",
     "package-lock.json",
 ]
