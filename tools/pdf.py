@@ -181,11 +181,15 @@ def contents(pages: list[Page], numbers: dict[str, int]) -> str:
     return f'<div class="printed printed-contents">{inside}</div>'
 
 
+# What MathJax writes for a screen reader would be in the sheets, unseen, a second time.
+SEEN = "if (window.MathJax?.options) MathJax.options.enableAssistiveMml = false;"
+
+
 def document(head: str, body: str, style: str = "") -> str:
     """Write a page that Chromium can print."""
     return (
         '<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8">'
-        f"{head}<style>{STYLE}{style}</style></head><body><main>"
+        f"{head}<script>{SEEN}</script><style>{STYLE}{style}</style></head><body><main>"
         f'<article class="bd-article">{body}</article></main></body></html>'
     )
 
