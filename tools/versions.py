@@ -4,8 +4,8 @@ python tools/versions.py SITE MAIN BOOKS    from main's built book and a folder 
 python tools/versions.py --check TAG        exits 1 if the tag names another release
 
 A release `v0.1.0` keeps its built book, `book-v0.1.0.zip`. The newest stands at the
-root of the site, where all published addresses lead, and each under its number, `/0.1/`;
-main stands under `/dev/`. A page links to the same page of the other versions.
+root of the site, where all published addresses lead, each under its number, `/0.1/`,
+and main under `/dev/`. A page links to the same page of the other versions.
 """
 
 import re
