@@ -10,6 +10,7 @@ is, and from that come the numbers in the contents and the outline.
 
 import io
 import json
+import logging
 import posixpath
 import sys
 from dataclasses import dataclass
@@ -253,7 +254,8 @@ def print_book(book: Path, target: Path, toc: Path, browser: Any) -> int:
         for mark, heading in page.sections:
             sheet = numbers[mark] - 1
             writer.add_outline_item(title=heading, page_number=sheet, parent=item)
-    writer.add_metadata({"/Title": pages[0].title})
+    author = project()["authors"][0]["name"]
+    writer.add_metadata({"/Title": pages[0].title, "/Author": author})
     writer.page_mode = "/UseOutlines"
     writer.write(target)
     return len(writer.pages)
@@ -268,6 +270,7 @@ def main(words: list[str]) -> int:
     if chromium() is None:
         print("Chromium is not installed, and it is what prints the book.")
         return 1
+    logging.getLogger("pypdf").setLevel("ERROR")  # it counts objects, to no harm
     with started() as browser:
         count = print_book(book, target, ROOT / "_toc.yml", browser)
     print(f"{target}: {count} pages, {target.stat().st_size / 1e6:.1f} MB")
