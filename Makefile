@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
 
 .NOTPARALLEL:
-.PHONY: help book serve test oldest mutate run experiments release colab bench lint audit offline address clean
+.PHONY: help book serve test oldest mutate run experiments release colab bench lint audit offline pdf address clean
 
 help:                  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,8 +35,8 @@ book: $(VENV)/book     ## build the book into _build/html (runs no notebook)
 	@$(BIN)/python _ext/gate.py
 	$(BIN)/jupyter-book build -W --keep-going .
 
-serve: book            ## look at the book at http://127.0.0.1:8000
-	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+serve: book            ## look at the book while you write it: make serve [PORT=8000]
+	@$(BIN)/python tools/serve.py $(PORT)
 
 test: $(VENV)/dev book ## run every test, and every notebook against its stored outputs
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope \
@@ -80,6 +80,9 @@ audit: $(VENV)/dev book node_modules ## measure every page as a reader gets it: 
 
 offline: book          ## pack the book into one zip that opens from a disk
 	$(BIN)/python tools/pack.py
+
+pdf: $(VENV)/dev book  ## print the book into one PDF, by Chromium
+	$(BIN)/python tools/pdf.py
 
 address:               ## set the project's address everywhere: make address REPO=owner/name
 	@$(PYTHON) tools/address.py "$(REPO)"

@@ -5,8 +5,10 @@ A notebook is read on Colab and on GitHub too, so its links are absolute: a chap
 the book the first leads to the page and the second to its entry in the bibliography. A
 page that does not exist and a DOI that references.bib lacks are warnings, and `make
 book` takes warnings for errors. The address comes from pyproject.toml and nowhere else.
+Notebooks are opened as they are on main; BOOK_REF=v0.1.0 leads to those of that tag.
 """
 
+import os
 import tomllib
 from pathlib import Path
 from urllib.parse import unquote
@@ -19,8 +21,8 @@ logger = logging.getLogger(__name__)
 BIBLIOGRAPHY = "appendices/bibliography"
 DOI = "https://doi.org/"
 GITHUB = "https://github.com/"
-COLAB = "https://colab.research.google.com/github/{repository}/blob/main/{path}"
-BINDER = "https://mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/{path}"
+COLAB = "https://colab.research.google.com/github/{repository}/blob/{ref}/{path}"
+BINDER = "https://mybinder.org/v2/gh/{repository}/{ref}?urlpath=lab/tree/{path}"
 
 
 def set_address(app, config):
@@ -29,6 +31,7 @@ def set_address(app, config):
     urls = tomllib.loads(text)["project"]["urls"]
     config.book_address = urls["Book"].rstrip("/") + "/"
     config.book_repository = urls["Repository"].partition("github.com/")[2]
+    config.book_ref = os.environ.get("BOOK_REF", "main")
 
 
 def read_references(app):
@@ -81,9 +84,9 @@ def offer_notebook(app, pagename, templatename, context, doctree):
     """Tell the page of a notebook where to run it and where to get it."""
     path = context.get("sourcename", "")
     if path.endswith(".ipynb"):
-        repository = app.config.book_repository
-        context["colab"] = COLAB.format(repository=repository, path=path)
-        context["binder"] = BINDER.format(repository=repository, path=path)
+        where = {"repository": app.config.book_repository, "ref": app.config.book_ref}
+        context["colab"] = COLAB.format(path=path, **where)
+        context["binder"] = BINDER.format(path=path, **where)
         context["notebook"] = context["pathto"]("_sources/" + path, 1)
 
 
@@ -102,6 +105,7 @@ def setup(app):
     """Register with Sphinx."""
     app.add_config_value("book_address", "", "env")
     app.add_config_value("book_repository", "", "html")
+    app.add_config_value("book_ref", "main", "html")
     app.connect("config-inited", set_address)
     app.connect("builder-inited", read_references)
     app.connect("doctree-resolved", localise)

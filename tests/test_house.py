@@ -76,6 +76,9 @@ HOUSE = [
     "tools/colab.py",
     "tools/audit.py",
     "tools/pack.py",
+    "tools/pdf.py",
+    "tools/serve.py",
+    "tools/versions.py",
     "package.json",
     "package-lock.json",
 ]
@@ -230,6 +233,23 @@ def test_every_push_is_tested_on_every_python():
     assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
     assert {"run": ".ci/run"} in job["steps"]
     assert workflow["jobs"]["publish"]["needs"] == ["test", "oldest"]
+
+
+def test_a_release_keeps_its_book_and_main_publishes_them_all():
+    release = yaml.safe_load(read(".github/workflows/release.yml"))
+    (job,) = release["jobs"].values()
+    assert job["env"]["BOOK_REF"] == "${{ github.ref_name }}"
+    runs = [step["run"] for step in job["steps"] if "run" in step]
+    assert runs[0] == 'python tools/versions.py --check "$BOOK_REF"'
+    assert 'zipfile -c "dist/book-$BOOK_REF.zip" _build/html/.' in "".join(runs)
+    assert runs[-1].startswith("gh workflow run test.yml --ref main")
+    test = yaml.safe_load(read(".github/workflows/test.yml"))
+    assert "workflow_dispatch" in test[True]
+    publish = test["jobs"]["publish"]
+    assert publish["if"] == "github.ref == 'refs/heads/main'"
+    steps = publish["steps"]
+    assert {"run": "python tools/versions.py site _build/html books"} in steps
+    assert {"path": "site"} in [step.get("with") for step in steps]
 
 
 # --- what must not be in any file ----------------------------------------------------

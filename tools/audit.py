@@ -34,6 +34,7 @@ BOOK = ROOT / "_build" / "html"
 LIGHTHOUSE = ROOT / "node_modules" / ".bin" / "lighthouse"
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 TEXT = {".html", ".css", ".js", ".svg", ".json", ".ipynb", ".txt", ".xml"}
+NO_PAGES = {"index.html", "printed.html"}  # the latter while `make pdf` runs
 DESK = {"width": 1280, "height": 900}
 MOST_KB, MOST_SHIFT, LEAST_SCORE = 1000, 0.1, 95
 THEMES = ("light", "dark")
@@ -47,7 +48,7 @@ def pages_of(book: Path = BOOK) -> list[str]:
     return sorted(
         page.relative_to(book).as_posix()
         for page in book.rglob("*.html")
-        if page.name != "index.html" and "_static" not in page.parts
+        if page.name not in NO_PAGES and "_static" not in page.parts
     )
 
 

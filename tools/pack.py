@@ -2,7 +2,8 @@
 
 python tools/pack.py    leaves _build/sequence-models-verified.zip
 
-Unpack it and open index.html. Figures, formulas and search work without a network.
+Unpack it and open index.html. Figures, formulas and search work without a network; the
+printed book goes with it if `make pdf` has made one.
 """
 
 import sys
@@ -17,10 +18,11 @@ FOR_SERVERS = {
     ".nojekyll",
     "404.html",
     "objects.inv",
+    "printed.html",
     "sitemap.xml",
 }
 DATE = (1980, 1, 1, 0, 0, 0)  # the same book gives the same zip
-PACKED = {".woff", ".woff2", ".png"}  # compressed already
+PACKED = {".woff", ".woff2", ".png", ".pdf"}  # compressed already
 
 
 def files_of(book: Path) -> list[Path]:
@@ -33,9 +35,10 @@ def files_of(book: Path) -> list[Path]:
     )
 
 
-def pack(book: Path, target: Path) -> int:
+def pack(book: Path, target: Path, more: tuple[Path, ...] = ()) -> int:
     """Write the zip; return how many files it holds."""
     files = {path.relative_to(book).as_posix(): path for path in files_of(book)}
+    files |= {path.name: path for path in more if path.exists()}
     with zipfile.ZipFile(target, "w", compresslevel=9) as archive:
         for name, path in files.items():
             entry = zipfile.ZipInfo(f"{NAME}/{name}", DATE)
@@ -52,7 +55,7 @@ def main() -> int:
         print("The book is not built: `make book` does that.")
         return 1
     target = ROOT / "_build" / f"{NAME}.zip"
-    count = pack(BOOK, target)
+    count = pack(BOOK, target, (ROOT / "_build" / f"{NAME}.pdf",))
     size = target.stat().st_size / 1e6
     print(f"{target.relative_to(ROOT)}: {count} files, {size:.1f} MB")
     return 0
