@@ -74,8 +74,8 @@ def agree(ours, theirs, within=1e-12):
 @given(
     seed=st.integers(0, 2**32 - 1),
     kind=st.sampled_from(KINDS),
-    sizes=st.tuples(*(st.integers(1, n) for n in (3, 40, 4, 4))),
-    every=st.none() | st.integers(1, 45),
+    sizes=st.tuples(*(st.integers(1, n) for n in (3, 20, 4, 4))),
+    every=st.none() | st.integers(1, 22),
     layers=st.integers(1, 3),
     bias=st.booleans(),
     masked=st.booleans(),
@@ -159,9 +159,7 @@ def test_finite_differences(kind):
 
     def loss(x, state, *weights):
         params = dict(zip(names, weights, strict=True))
-        y, last, _ = checkpointed(
-            kind, x, tuple(state), params, problem.mask, every=2
-        )
+        y, last, _ = checkpointed(kind, x, tuple(state), params, problem.mask, every=2)
         return np.sum(y * problem.dy) + np.sum(np.stack(last) * problem.dstate)
 
     inputs = [problem.x, problem.state, *problem.params.values()]
@@ -266,10 +264,10 @@ def test_what_is_kept_is_what_was_counted(kind, layers):
     arguments = kind, problem.x, None, problem.params
     _, kept, _ = traced(lambda: recurrent(*arguments))
     rows = layers * T * (PER_STEP[kind] + 1)  # and the stack of outputs of each layer
-    assert kept == pytest.approx(rows * ROW, rel=0.15)
+    assert 1 <= kept / ROW / rows < 1.1
     _, kept, _ = traced(lambda: checkpointed(*arguments, every=k))
     states = math.ceil(T / k) * CELLS[kind].states * layers
-    assert kept == pytest.approx((T + states) * ROW, rel=0.15)
+    assert 1 <= (kept / ROW - T) / states < 1.25
 
 
 def most(kind, T, f, back, **options):
@@ -287,7 +285,7 @@ def most(kind, T, f, back, **options):
 
 @pytest.mark.parametrize("kind", PER_STEP)
 def test_memory_grows_as_the_root_of_T(kind):
-    """Four times the steps: four times the memory of the whole, twice of this."""
+    """Four times the steps: four times what the whole takes, at most twice ours."""
     whole, ours = (
         [most(kind, T, *pair) for T in (400, 1600)]
         for pair in (
@@ -295,44 +293,50 @@ def test_memory_grows_as_the_root_of_T(kind):
             (checkpointed, checkpointed_backward),
         )
     )
-    fixed = 4 * CELLS[kind].blocks * H / B  # the weights' gradients, their sum
-    assert whole[1] / whole[0] > 3.5
-    assert (ours[1] - fixed) / (ours[0] - fixed) < 2.5
-    assert ours[1] < 16 * (CELLS[kind].states + 1) * math.sqrt(1600)
-    assert whole[1] > 3 * ours[1]
+    assert whole[1] / whole[0] > 3.9
+    assert ours[1] / ours[0] < 2
+    assert whole[1] > 15 * ours[1]
+
+
+def in_one(model, x, state, every):
+    """Run a module as `in_segments` does, without recomputing."""
+    outs = []
+    for part in x.split(every, dim=1):
+        out, state = model(part, state)
+        outs.append(out)
+    return torch.cat(outs, dim=1), state
+
+
+def torchs_peak(f):
+    """Return the most bytes that torch held while f ran, beyond those before."""
+    with torch.profiler.profile(profile_memory=True) as profile:
+        f()
+    events = profile.profiler.kineto_results.events()
+    blocks = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
+    return max(itertools.accumulate(size for _, size in sorted(blocks)))
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
-@pytest.mark.parametrize("Module", [nn.RNN, nn.LSTM, nn.GRU])
-def test_modules_are_checkpointed_by_torch(Module, dropout):
-    """The docstring's advice: the same gradients, and fewer bytes saved by autograd."""
-    torch.manual_seed(0)
-    model = Module(D, 8, 2, dropout=dropout, dtype=torch.float64)
-    x = torch.randn(B, 100, D, dtype=torch.float64, requires_grad=True)
+@pytest.mark.parametrize(
+    ("Module", "saved"), [(nn.RNN, 1.3), (nn.LSTM, 3), (nn.GRU, 3)]
+)
+def test_modules_are_checkpointed_by_torch(Module, saved, dropout):
+    """The docstring's advice: the same gradients in less memory."""
+    model = Module(D, 16, 2, dropout=dropout, dtype=torch.float64)
+    x = torch.ones(B, 200, D, dtype=torch.float64, requires_grad=True)
+    found, peaks = [], []
 
-    def plain(model, x, state, every):
-        outs = []
-        for part in x.split(every, dim=1):
-            out, state = model(part, state)
-            outs.append(out)
-        return torch.cat(outs, dim=1), state
-
-    found, saved = [], []
-    for run in (plain, in_segments):
+    def step(run):
         torch.manual_seed(1)
-        sizes = itertools.count()
-        seen = {}
-
-        def pack(a, seen=seen):
-            seen[a.untyped_storage().data_ptr()] = a.untyped_storage().nbytes()
-            return a
-
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda a: a):
-            y, _ = run(model, x, None, 10)
-        saved.append(sum(seen.values()))
+        y, _ = run(model, x, None, 14)
         inputs = [x, *model.parameters()]
         found.append([y, *torch.autograd.grad(y.square().sum(), inputs)])
-    agree(found[1], found[0], within=1e-14)
+
+    for run in (in_one, in_segments):
+        step(run)
+        peaks.append(torchs_peak(lambda run=run: step(run)))
+    agree(found[2], found[0], within=1e-14)
+    assert peaks[0] > saved * peaks[1]
 
 
 # --- errors --------------------------------------------------------------------------
