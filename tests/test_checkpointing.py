@@ -267,7 +267,7 @@ def test_what_is_kept_is_what_was_counted(kind, layers):
     assert 1 <= kept / ROW / rows < 1.1
     _, kept, _ = traced(lambda: checkpointed(*arguments, every=k))
     states = math.ceil(T / k) * CELLS[kind].states * layers
-    assert 1 <= (kept / ROW - T) / states < 1.25
+    assert 0 <= kept / ROW - T - states < 16  # some for tuples and slices
 
 
 def most(kind, T, f, back, **options):
@@ -287,7 +287,7 @@ def most(kind, T, f, back, **options):
 def test_memory_grows_as_the_root_of_T(kind):
     """Four times the steps: four times what the whole takes, at most twice ours."""
     whole, ours = (
-        [most(kind, T, *pair) for T in (400, 1600)]
+        [most(kind, T, *pair) for T in (200, 800)]
         for pair in (
             (recurrent, recurrent_backward),
             (checkpointed, checkpointed_backward),
@@ -295,7 +295,7 @@ def test_memory_grows_as_the_root_of_T(kind):
     )
     assert whole[1] / whole[0] > 3.9
     assert ours[1] / ours[0] < 2
-    assert whole[1] > 15 * ours[1]
+    assert whole[1] > 10 * ours[1]
 
 
 def in_one(model, x, state, every):
@@ -323,12 +323,12 @@ def torchs_peak(f):
 def test_modules_are_checkpointed_by_torch(Module, saved, dropout):
     """The docstring's advice: the same gradients in less memory."""
     model = Module(D, 16, 2, dropout=dropout, dtype=torch.float64)
-    x = torch.ones(B, 200, D, dtype=torch.float64, requires_grad=True)
+    x = torch.ones(B, 100, D, dtype=torch.float64, requires_grad=True)
     found, peaks = [], []
 
     def step(run):
         torch.manual_seed(1)
-        y, _ = run(model, x, None, 14)
+        y, _ = run(model, x, None, 10)
         inputs = [x, *model.parameters()]
         found.append([y, *torch.autograd.grad(y.square().sum(), inputs)])
 
