@@ -82,7 +82,8 @@ def checkpointed(
         kept.append((part, state, copy.deepcopy(rng)))
         given = _cut(x, part), state, params, _cut(mask, part), dropout, rng
         y[:, part, :], state, _ = recurrent(kind, *given)
-    return y, state, (kind, x, params, mask, dropout, kept, H)
+    cache = kind, x, params, mask, dropout, kept, H
+    return y, state, cache  # type: ignore[return-value]  # T is not 0
 
 
 def checkpointed_backward(
@@ -132,7 +133,7 @@ def checkpointed_backward(
         if dx is not None:
             dx[:, part, :] = dpart
         grads = {name: grads[name] + d for name, d in more.items()} if grads else more
-    return dx, dstate, grads
+    return dx, dstate, grads  # type: ignore[return-value]
 
 
 def _cut(a: Array | None, part: slice) -> Array | None:
