@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import tracemalloc
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import torch
@@ -22,13 +23,14 @@ from seqlib.checkpointing import checkpointed, checkpointed_backward
 from seqlib.recurrent import init_params, recurrent, recurrent_backward
 
 B, D, H, WINDOW = 8, 16, 64, 50
-AT, LONG = [100, 200, 400, 800, 1600, 3200, 6400], 1600
+AT = [100, 200, 400, 800, 1600, 3200, 6400]
+SIZES = (1600, 8, 64), (400, 32, 256)  # T, B, H: small steps, and large ones
 WHOLE, OURS, CUT = "seqlib.recurrent", "seqlib.checkpointing", "truncated"
 COUNTED = "counted, 12 H + D numbers a step"
 TORCH, TORCHS = "torch.nn.LSTM", "torch.utils.checkpoint"
 
 
-def on_numpy(kind: str, T: int) -> dict[str, Step]:
+def on_numpy(kind: str, T: int, B: int = B, H: int = H) -> dict[str, Step]:
     """Return a training step of each way; each gives its gradients, and bytes of y."""
     rng = np.random.default_rng(0)
     params = init_params(kind, D, H, rng=rng)
@@ -100,8 +102,9 @@ def counted(T: int) -> float:
 def measure(record: Record) -> None:
     """Measure memory and time over T, and recomputation beside the whole."""
     beside = {**ONE.words, "aim": None, "why": ""}
-    for kind in ("rnn", "gru", "lstm"):
-        steps, name = on_numpy(kind, LONG), f"{kind.upper()}, {LONG} steps"
+    for kind, (T, *sizes) in product(("rnn", "gru", "lstm"), SIZES):
+        steps = on_numpy(kind, T, *sizes)
+        name = f"{kind.upper()}, T = {T}, batch {sizes[0]}, H = {sizes[1]}"
         record.race(name, {OURS: steps[OURS]}, {WHOLE: steps[WHOLE]})
         ours, theirs = ((key, traced(steps[key])) for key in (OURS, WHOLE))
         ratio = ours[1] / theirs[1]
