@@ -236,6 +236,20 @@ def test_it_keeps_the_state_of_every_kth_step(monkeypatch):
         assert lengths == wanted + wanted[::-1]
 
 
+def test_what_is_made_inside_is_on_the_inputs_device():
+    """The device "meta" computes nothing, but refuses to be mixed with another."""
+    drawn = init_params("lstm", 4, 3, 2)
+    params = {name: torch.tensor(a, device="meta") for name, a in drawn.items()}
+    x = torch.ones(2, 5, 4, dtype=torch.float64, device="meta")
+    mask = torch.ones(2, 5, dtype=torch.bool, device="meta")
+    for given_mask in (None, mask):
+        y, last, cache = checkpointed("lstm", x, None, params, given_mask)
+        dx, dfirst, grads = checkpointed_backward(None, None, cache)
+        for array in (y, *last, dx, *dfirst, *grads.values()):
+            assert array.device.type == "meta"
+            assert array.dtype == torch.float64
+
+
 # --- memory --------------------------------------------------------------------------
 
 B, D, H = 4, 3, 64
