@@ -61,8 +61,9 @@ def checkpointed(
     Notes
     -----
     Beside x and y the cache holds ceil(T / k) states, where that of `recurrent` holds
-    what all T steps computed. The price is the forward pass twice. Sources: Chen et al.
-    (2016); Gruslys et al. (2016), who find the best steps to keep for a given memory.
+    what all T steps computed. The price is the forward pass twice, and a call for each
+    segment, which is felt where steps are small. Sources: Chen et al. (2016); Gruslys
+    et al. (2016), who find the best steps to keep for a given memory.
 
     It does not save memory while torch's autograd records it. There, give a module k
     steps at a time through `torch.utils.checkpoint`, which does the same.
