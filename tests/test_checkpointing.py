@@ -250,6 +250,21 @@ def test_what_is_made_inside_is_on_the_inputs_device():
             assert array.dtype == torch.float64
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_work_of_dx_is_saved_where_it_is_not_wanted(monkeypatch, wanted):
+    asked = []
+
+    def noted(dy, dstate, cache, input_gradient):
+        asked.append(input_gradient)
+        return recurrent_backward(dy, dstate, cache, input_gradient)
+
+    monkeypatch.setattr(module, "recurrent_backward", noted)
+    problem = Problem(0, "rnn", 1, 9, 2, 2)
+    y, _, cache = problem.run(f=checkpointed)
+    checkpointed_backward(y, None, cache, input_gradient=wanted)
+    assert asked == [wanted] * 3
+
+
 # --- memory --------------------------------------------------------------------------
 
 B, D, H = 4, 3, 64
