@@ -16,7 +16,7 @@ ARRAYS = (
     "_check _params functional rnn lstm gru convlstm recurrent interop metrics ledger "
     "data mlp boolean cnn scanning narx state_space attention masks positions "
     "transformer decode seq2seq captioner optim memory graph_attention "
-    "linear_attention diagonal_ssm"
+    "linear_attention diagonal_ssm checkpointing"
 )
 
 
