@@ -91,7 +91,10 @@ def draw(entries):
                 look = {"marker": "os^D"[i], "color": COLORS[CYCLE[i]]}
                 panel.plot(entry["at"], curve, label=name, **look)
             panel.set_xscale("log", base=2)
-            panel.set_yscale("log")
+            panel.set_yscale("log", base=2)
+            panel.yaxis.set_major_formatter("{x:g}")
+            values = [y for curve in entry["curves"].values() for y in curve]
+            panel.set_ylim(min(values) / 1.5, max(values) * 1.5)  # a tick at least
             panel.set_xticks(entry["at"], entry["at"], rotation=45)
             panel.minorticks_off()
             panel.set(xlabel=entry["axis"], ylabel=entry["unit"])

@@ -98,9 +98,9 @@ def measure(record: Record) -> None:
             aim=AIM,
             why="",
         )
-        done = [len(came) * share // 8 for share in range(1, 9)]
+        done = [len(came) * share // 8 for share in (1, 2, 4, 8)]
         mb = [
-            statistics.median(mb for n, mb in seen if a - len(came) / 8 < n <= a)
+            statistics.median(mb for n, mb in seen if a - done[0] < n <= a)
             for a in done
         ]
         record.curves(

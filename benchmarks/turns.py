@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch.profiler, be quiet
+
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
