@@ -17,7 +17,9 @@ from seqlib.nn import GPT, GPTConfig
 LENGTHS = [16, 32, 64, 128, 256]
 B, PROMPT, NEW, WIDTH = 4, 8, 32, 4
 CONFIG = GPTConfig(65, max(LENGTHS) + 1, 4, 4, 128, dropout=0.0)
-SIZES = {"vocab_size": 1000, "n_positions": 64, "n_embd": 64, "n_layer": 2, "n_head": 4}
+SIZES = {"vocab_size": 1000, "n_positions": 64, "n_head": 4}
+TINY = {"n_embd": 64, "n_layer": 2}
+SMALL = {"n_embd": 256, "n_layer": 4}
 END = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
 WHY = ""
 
@@ -34,10 +36,13 @@ def both_caches(model: GPT, n: int) -> dict[str, Step]:
     return {"with the cache": way(True), "without": way(False)}
 
 
-def beams(device: str, dtype: torch.dtype) -> tuple[dict[str, Step], dict[str, Step]]:
+def beams(
+    size: dict[str, int], device: str, dtype: torch.dtype
+) -> tuple[dict[str, Step], dict[str, Step]]:
     """Return our search and Hugging Face's, which give the same tokens."""
     torch.manual_seed(0)
-    theirs = GPT2LMHeadModel(GPT2Config(initializer_range=0.3, **SIZES, **END)).eval()
+    config = GPT2Config(initializer_range=0.1, **SIZES, **size, **END)
+    theirs = GPT2LMHeadModel(config).eval()
     mine, theirs = (m.to(device, dtype) for m in (from_hf(theirs), theirs))
     ids = torch.randint(1, SIZES["vocab_size"], (B, PROMPT), device=device)
     options = {
@@ -70,10 +75,11 @@ def measure(record: Record) -> None:
         ours, theirs = ({f"{k}, 128 tokens": s} for k, s in ways.items())
         record.race("GPT, greedy decoding", ours, theirs, setting)
         aim = 1.0 if setting.device == "cpu" else None
-        searches = beams(setting.device, setting.dtype)
-        record.race(f"Beam search, {WIDTH} wide", *searches, setting, aim, WHY)
+        tiny, small = (beams(s, setting.device, setting.dtype) for s in (TINY, SMALL))
+        record.race(f"Beam search, {WIDTH} wide", *tiny, setting, aim, WHY)
+        record.race("Beam search, a larger model", *small, setting)
     model = GPT(CONFIG)
     make = lambda n: both_caches(model, n)  # noqa: E731
     record.grow("GPT, greedy decoding", "tokens", LENGTHS, make)
-    ours, theirs = beams("cpu", torch.float32)
+    ours, theirs = beams(TINY, "cpu", torch.float32)
     record.profile("Beam search", {**ours, **theirs})
