@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def main(only: list[str]) -> None:
     stored = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
     for part in only or here:
         print(f"\n# {part}", flush=True)
+        loads = {**stored.get("loads", {}), part: round(os.getloadavg()[0], 1)}
         record = Record()
         record.part = part
         importlib.import_module(part).measure(record)
@@ -35,7 +37,7 @@ def main(only: list[str]) -> None:
         for name in LISTS:
             found = [e for e in kept[name] if e["part"] != part] + getattr(record, name)
             kept[name] = sorted(found, key=lambda e: PARTS.index(e["part"]))
-        stored = {**machine(), **kept}
+        stored = {**machine(), "loads": loads, **kept}
         text = json.dumps(stored, indent=1, ensure_ascii=False)
         FILE.write_text(text + "\n", "utf-8")
 
