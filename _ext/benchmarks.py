@@ -159,6 +159,8 @@ class Aims(Benchmarks):
                 f" Other work went on: at one part's start {busiest:.0f} processes "
                 "wanted to run, so read the times as ratios only."
             )
+        rounds = [row["rounds"] for row in stored["rows"] if "rounds" in row]
+        line += f" Comparisons took {min(rounds)} to {max(rounds)} rounds."
         rows, reasons = aims(stored)
         head = ["What", "Beside", "On", "Ratio (quartiles), ours", "Aim", ""]
         missed = sum(row[-1] != "met" for row in rows)

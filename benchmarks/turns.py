@@ -2,8 +2,8 @@
 
 They take turns so that whatever else the machine does falls on all alike: each round
 gives a ratio, and a row tells the median of the ratios and their quartiles. A
-comparison lasts about BUDGET seconds, but five rounds at least and thirty at most; a
-point of a curve three rounds at least.
+comparison lasts about BUDGET seconds, but ROUNDS at least, five unless said, and thirty
+at most; a point of a curve three.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from torch.profiler import ProfilerActivity, profile
 
 BUDGET = float(os.environ.get("BUDGET", "4"))
-FEWEST, MOST = 5, 30
+FEWEST, MOST = int(os.environ.get("ROUNDS", "5")), 30
 Step = Callable[[], object]
 
 
@@ -125,6 +125,7 @@ class Record:
                     (other, statistics.median(times[other])),
                     statistics.median(ratios),
                     quartiles(ratios),
+                    rounds=len(ratios),
                     **setting.words,
                     **goal,
                 )
@@ -161,7 +162,7 @@ class Record:
         """Time the candidates that `make` gives for each size on an axis."""
         curves: dict[str, list[float]] = {}
         for n in at:
-            for name, ms in in_turns(make(n), ONE, BUDGET / 10, 3).items():
+            for name, ms in in_turns(make(n), ONE, BUDGET / 10, min(3, FEWEST)).items():
                 curves.setdefault(name, []).append(statistics.median(ms))
         self.curves(what, axis, at, curves)
 
