@@ -21,7 +21,11 @@ SIZES = {"vocab_size": 1000, "n_positions": 64, "n_head": 4}
 TINY = {"n_embd": 64, "n_layer": 2}
 SMALL = {"n_embd": 256, "n_layer": 4}
 END = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
-WHY = ""
+WHY = (
+    "So small a model leaves the time to small calls, not to products: our functions "
+    "check all that they are given, and the search that it is given probabilities. "
+    "The larger model shows what is left of that."
+)
 
 
 def both_caches(model: GPT, n: int) -> dict[str, Step]:

@@ -20,7 +20,15 @@ T, B, D, H = 100, 64, 128, 256
 CELLS = ("RNN", "GRU", "LSTM")
 AIMS = {"RNN": 1.0, "GRU": 1.0, "LSTM": 1.3}
 AXES = {"T": [25, 50, 100, 200], "H": [64, 128, 256, 512], "batch": [8, 16, 32, 64]}
-WHY = ""
+STEPS = (
+    "Ours takes its steps in Python, which torch.nn does without: below, what "
+    "_Function and _FunctionBackward take for themselves."
+)
+WHY = {
+    "RNN": STEPS,
+    "GRU": STEPS,
+    "LSTM": f"Torch leaves all steps to one call of oneDNN, mkldnn_rnn_layer. {STEPS}",
+}
 
 
 class Unrolled(nn.Module):
@@ -96,7 +104,7 @@ def race(record: Record, name: str, setting: Setting, way: Callable) -> None:
     }
     aim = AIMS[name] if way is training and setting.device == "cpu" else None
     what = f"{name}, {'training step' if way is training else 'inference'}"
-    record.race(what, mine, others, setting, aim, WHY)
+    record.race(what, mine, others, setting, aim, WHY[name])
 
 
 def growing(name: str, axis: str) -> Callable[[int], dict[str, Step]]:

@@ -2,8 +2,8 @@
 
 They take turns so that whatever else the machine does falls on all alike: each round
 gives a ratio, and a row tells the median of the ratios and their quartiles. A
-comparison lasts about BUDGET seconds, but ROUNDS at least, five unless said, and thirty
-at most; a point of a curve three.
+comparison lasts about BUDGET seconds, but ROUNDS rounds at least, five unless said,
+and thirty at most; a point of a curve three.
 """
 
 from __future__ import annotations
