@@ -160,7 +160,8 @@ class Aims(Benchmarks):
                 "wanted to run, so read the times as ratios only."
             )
         rounds = [row["rounds"] for row in stored["rows"] if "rounds" in row]
-        line += f" Comparisons took {min(rounds)} to {max(rounds)} rounds."
+        if rounds:
+            line += f" Comparisons took {min(rounds)} to {max(rounds)} rounds."
         rows, reasons = aims(stored)
         head = ["What", "Beside", "On", "Ratio (quartiles), ours", "Aim", ""]
         missed = sum(row[-1] != "met" for row in rows)
