@@ -60,11 +60,8 @@ release: $(VENV)/dev   ## make the students' notebooks from the solutions
 colab: $(VENV)/book    ## rehearse every notebook as Colab would run it
 	$(BIN)/python tools/colab.py
 
-bench: $(VENV)/dev     ## measure beside the alternatives
-	$(BIN)/python benchmarks/rnn_step.py
-	$(BIN)/python benchmarks/conv2d.py
-	$(BIN)/python benchmarks/gpt_step.py
-	$(BIN)/python benchmarks/grading.py
+bench: $(VENV)/dev     ## measure beside the alternatives, and store it for the book: make bench [ONLY=rnn]
+	$(BIN)/python benchmarks $(ONLY)
 
 lint: $(VENV)/dev      ## style and types of the code
 	$(BIN)/ruff check .

@@ -70,7 +70,7 @@ HOUSE = [
     "_ext",
     "_static",
     "tests",
-    "benchmarks/rnn_step.py",
+    "benchmarks/results.json",
     "tools/run.py",
     "tools/address.py",
     "tools/colab.py",
