@@ -103,7 +103,7 @@ def test_a_chapter_explains_each_term_that_it_links(page):
     if page.stem.startswith("01"):
         assert places == []
         return
-    assert len(places) > 3
+    assert len(places) >= 3
     carried = json.loads(
         re.search(r'id="seqlib-terms">(.*?)</script>', html, re.DOTALL)[1]
     )
