@@ -28,7 +28,8 @@ if (window.MathJax) MathJax.startup = { pageReady: typesetInTurn };
 
 // What scrolls sideways can be reached and scrolled with the keyboard. A box is looked at
 // whenever it is laid out anew: unfolded, come into sight, on a window of another size.
-const reachable = new ResizeObserver((boxes) => {
+const reachable = new ResizeObserver(async (boxes) => {
+  await document.fonts.ready; // before, a formula may look too wide
   for (const { target } of boxes) {
     if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
