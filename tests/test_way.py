@@ -207,7 +207,7 @@ def test_the_first_page_says_what_this_is_and_shows_it(browser):
         assert "'fahren', which looks most at 'go'" in picture.get_attribute("alt")
         slider.press("ArrowLeft")
         assert "'Madrid', which looks most at 'Madrid'" in picture.get_attribute("alt")
-        assert "@misc{" in page.locator("main pre").last.inner_text()
+        assert "@misc{" in page.locator("main pre").last.text_content()
 
 
 # --- sharing -------------------------------------------------------------------------
