@@ -1,4 +1,4 @@
-"""Ways through the book: a map, reading paths, a line of facts, a borrowed figure.
+"""Ways through the book: a map, reading paths, a line of facts.
 
 What a chapter needs of the others stands in course.toml, how many minutes it takes in
 the chapter itself. From these come a map, drawn as SVG with a link for each chapter,
@@ -272,34 +272,9 @@ def questions(root: Path) -> int:
     return len({q for page in pages for q in re.findall(r'check\(\\"(\d+-\d+)', page)})
 
 
-class FromChapter(SphinxDirective):
-    """`{from-chapter} 15-attention bccead82`: what a cell of a chapter displays."""
-
-    required_arguments = 2
-
-    def run(self):
-        """Return the stored HTML of the cell's outputs."""
-        name, cell_id = self.arguments
-        path = Path(self.env.srcdir, "chapters", f"{name}.ipynb")
-        self.env.note_dependency(str(path))
-        cells = json.loads(path.read_text("utf-8"))["cells"]
-        found = [
-            "".join(output["data"]["text/html"])
-            for cell in cells
-            if cell.get("id") == cell_id
-            for output in cell["outputs"]
-            if "text/html" in output.get("data", {})
-        ]
-        if not found:
-            raise self.error(f"{path.name} has no cell {cell_id} that displays HTML")
-        raw = [nodes.raw("", html, format="html") for html in found]
-        return [nodes.container("", *raw, classes=["from-chapter"])]
-
-
 def setup(app):
     """Register with Sphinx."""
     app.add_directive("course-map", Map)
     app.add_directive("reading-paths", Paths)
     app.add_directive("facts", Facts)
-    app.add_directive("from-chapter", FromChapter)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,55 +4,41 @@
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
 // Formulas are typeset a few at a time, those in sight first, so that the page answers
-// its reader meanwhile; MathJax.startup.promise is kept when all of them are there. They
-// are measured once, all together: measuring lays out the page.
+// its reader meanwhile; MathJax.startup.promise is kept when all of them are there.
 async function typesetInTurn() {
-  const page = MathJax.startup.document, { handleRetriesFor } = MathJax._.mathjax.mathjax;
-  let start = performance.now();
-  const inTurn = async (formulas, treat) => {
-    for (const formula of formulas) {
-      await handleRetriesFor(() => treat(formula));
-      if (document.hidden || performance.now() - start < 16) continue; // hidden: timers wait
+  const away = (node) => {
+    const { top, bottom } = node.getBoundingClientRect();
+    return top > innerHeight ? top - innerHeight : Math.max(0, -bottom);
+  };
+  // what is out of sight is not laid out (book.css), nor are its formulas asked to be
+  const order = (node) => away(node.closest(".bd-article section > *") ?? node);
+  const formulas = [...document.querySelectorAll(".math")]
+    .map((node, i) => ({ node, i, away: order(node) }))
+    .sort((a, b) => a.away - b.away || a.i - b.i)
+    .map(({ node }) => node);
+  for (let start = 0; formulas.length;) {
+    if (!document.hidden && performance.now() - start > 16) { // hidden: timers wait
       await new Promise((go) => setTimeout(go));
       start = performance.now();
     }
-  };
-  const away = ({ start: { node } }) => {
-    const { top, bottom } = node.parentElement.getBoundingClientRect();
-    return top > innerHeight ? top - innerHeight : Math.max(0, -bottom);
-  };
-  page.findMath();
-  const formulas = [...page.math]
-    .map((formula, i) => ({ formula, i, away: away(formula) }))
-    .sort((a, b) => a.away - b.away || a.i - b.i)
-    .map(({ formula }) => formula);
-  await inTurn(formulas, (formula) => formula.compile(page));
-  page.getMetrics();
-  document.head.append(MathJax.chtmlStylesheet());
-  await inTurn(formulas, (formula) => {
-    formula.typeset(page);
-    formula.assistiveMml(page);
-    MathJax.chtmlStylesheet(); // the rules that this formula is the first to need
-    formula.updateDocument(page);
-  });
+    await MathJax.typesetPromise(formulas.splice(0, 4));
+  }
 }
 if (window.MathJax) MathJax.startup = { pageReady: typesetInTurn };
 
-// What scrolls sideways can be reached and scrolled with the keyboard.
-function reachable() {
+// What scrolls sideways can be reached and scrolled with the keyboard. A box is looked at
+// whenever it is laid out anew: unfolded, come into sight, on a window of another size.
+const reachable = new ResizeObserver(async (boxes) => {
+  await document.fonts.ready; // before, a formula may look too wide
+  for (const { target } of boxes) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+
+addEventListener("load", async () => {
+  await window.MathJax?.startup?.promise;
   const boxes =
     "div.math, dl.py > dt.sig, .cell_output .output, .seqlib-ledger p, .course-map";
-  for (const box of document.querySelectorAll(boxes)) {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
-  }
-}
-
-addEventListener("load", () => {
-  (window.MathJax?.startup?.promise ?? Promise.resolve()).then(() => {
-    reachable();
-    addEventListener("resize", reachable);
-    for (const folded of document.querySelectorAll("details"))
-      folded.addEventListener("toggle", reachable);
-  });
+  for (const box of document.querySelectorAll(boxes)) reachable.observe(box);
 });

@@ -1,4 +1,4 @@
-// What a reader has read, and what an equation says that the text refers to.
+// What a reader has read, and what an equation or a term says that the text refers to.
 
 // --- read chapters: kept in this browser and nowhere else; without it nothing is lost ---
 
@@ -70,12 +70,12 @@ addEventListener("DOMContentLoaded", () => {
   });
 });
 
-// --- previews: point at "(6.3)" or reach it with Tab, and the equation is shown ---
+// --- previews: point at "(6.3)" or a term, or reach it with Tab, and it is explained ---
 
 addEventListener("DOMContentLoaded", () => {
-  const stored = document.getElementById("seqlib-equations");
-  if (!stored || !window.MathJax) return; // a page without formulas has no MathJax
-  const equations = JSON.parse(stored.textContent);
+  const stored = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "{}");
+  const equations = stored("seqlib-equations"), terms = stored("seqlib-terms");
+  if (!window.MathJax) return; // a page without formulas has no MathJax
   const box = document.createElement("div");
   box.id = "seqlib-preview";
   box.setAttribute("role", "tooltip");
@@ -97,15 +97,25 @@ addEventListener("DOMContentLoaded", () => {
     const above = bottom + height + 8 > innerHeight && top > height + 8;
     box.style.top = `${(above ? top - height - 4 : bottom + 4)}px`;
   };
+  const typeset = async (tex, display) => {
+    if (!MathJax.tex2chtmlPromise) await MathJax.startup.promise;
+    return MathJax.tex2chtmlPromise(tex, { display });
+  };
+  const said = async (html) => {
+    const words = document.createElement("p");
+    words.innerHTML = html;
+    for (const formula of words.querySelectorAll(".math"))
+      formula.replaceChildren(await typeset(formula.textContent, false));
+    return words;
+  };
   const show = async (link) => {
-    const tex = equations[link.textContent.slice(1, -1)];
-    if (!tex || link === shown) return;
+    const tex = equations[link.textContent.slice(1, -1)], html = terms[link.hash.slice(1)];
+    if (!(tex || html) || link === shown) return;
     hide();
     shown = link;
-    await MathJax.startup.promise;
-    const formula = await MathJax.tex2chtmlPromise(tex, { display: true });
+    const content = await (html ? said(html) : typeset(tex, true));
     if (shown !== link) return;
-    box.replaceChildren(formula);
+    box.replaceChildren(content);
     link.closest(".bd-article").append(box);
     box.hidden = false;
     link.setAttribute("aria-describedby", box.id);
@@ -115,7 +125,7 @@ addEventListener("DOMContentLoaded", () => {
     clearTimeout(timer);
     timer = setTimeout(act, wait);
   };
-  for (const link of document.querySelectorAll("a.seqlib-ref")) {
+  for (const link of document.querySelectorAll("a.seqlib-ref, a.term")) {
     link.addEventListener("pointerenter", () => later(() => show(link), 150));
     link.addEventListener("pointerleave", () => later(hide, 250));
     link.addEventListener("focus", () => show(link));

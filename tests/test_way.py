@@ -171,6 +171,25 @@ def test_a_reference_shows_its_equation(browser):
         assert page.troubles == []
 
 
+def test_a_term_shows_what_the_glossary_says(browser):
+    with audit.opened(
+        browser, BOOK.as_uri(), "chapters/16-self-attention.html"
+    ) as page:
+        link = page.locator("a.term:visible").first
+        link.focus()
+        box = page.locator("#seqlib-preview")
+        box.wait_for(state="visible")
+        said = page.evaluate(
+            "JSON.parse(document.getElementById('seqlib-terms').textContent)"
+            "[document.activeElement.hash.slice(1)]"
+        )
+        assert box.inner_text().split()[:3] == said.split()[:3]
+        assert link.get_attribute("aria-describedby") == "seqlib-preview"
+        page.keyboard.press("Escape")
+        assert box.is_hidden()
+        assert page.troubles == []
+
+
 # --- the first page ------------------------------------------------------------------
 
 
@@ -182,7 +201,13 @@ def test_the_first_page_says_what_this_is_and_shows_it(browser):
         slider = page.locator(".seqlib-player input[type=range]").first
         box = slider.bounding_box()
         assert box["y"] + box["height"] < audit.DESK["height"]  # without scrolling
-        assert "@misc{" in page.locator("main pre").last.inner_text()
+        assert slider.input_value() == "5"  # an interesting picture, not an empty one
+        assert slider.get_attribute("aria-valuetext") == "6"
+        picture = page.locator(".from-chapter img")
+        assert "'fahren', which looks most at 'go'" in picture.get_attribute("alt")
+        slider.press("ArrowLeft")
+        assert "'Madrid', which looks most at 'Madrid'" in picture.get_attribute("alt")
+        assert "@misc{" in page.locator("main pre").last.text_content()
 
 
 # --- sharing -------------------------------------------------------------------------

@@ -249,8 +249,11 @@ def read_through(page: Any) -> None:
 
 
 def unfold(page: Any) -> None:
-    """Open all that is folded away."""
+    """Open all that is folded away, and lay out all that is out of sight."""
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.add_style_tag(content="* { content-visibility: visible !important; }")
+    frame = "new Promise(go => requestAnimationFrame(() => setTimeout(go)))"
+    page.evaluate(f"() => {frame}")  # in which what scrolls is found (book.js)
 
 
 def violations(page: Any, theme: str) -> list[str]:
