@@ -1,4 +1,6 @@
-"""Build the book sooner: on all cores, and with less copied for the list of pages.
+"""Write the book sooner: on all cores, and with less copied for the list of pages.
+
+It is still read by one process: read by several, `viewcode` finds the source of torch.
 
 The list beside each page shows titles and no more, but Sphinx copies the headings of
 every page to make it, for every page anew. Here it is given titles only. Pages that are
@@ -10,14 +12,6 @@ from pathlib import PurePosixPath
 
 from docutils import nodes
 from sphinx.addnodes import toctree
-
-
-def use_all_cores(app):
-    """Read and write in as many processes as there are cores."""
-    app.parallel = os.cpu_count() or 1
-    silent = app.extensions.get("sphinx_multitoc_numbering")  # comes with Jupyter Book
-    if silent:  # and says nothing of it; it numbers when all is read, and is off here
-        silent.parallel_read_safe = silent.parallel_write_safe = True
 
 
 def titles(toc):
@@ -34,7 +28,8 @@ def titles(toc):
 
 
 def prepare(app, env):
-    """Keep the titles of all pages for when pages are written."""
+    """Keep the titles of all pages for when pages are written, by all cores."""
+    app.parallel = os.cpu_count() or 1
     app.titles_only = {name: titles(toc) for name, toc in env.tocs.items()}
     app.lists = {}
 
@@ -59,7 +54,6 @@ def shorten(app, pagename, templatename, context, doctree):
 
 def setup(app):
     """Register with Sphinx."""
-    app.connect("builder-inited", use_all_cores)
     app.connect("env-updated", prepare, priority=900)
     app.connect("html-page-context", shorten)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
