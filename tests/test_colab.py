@@ -121,7 +121,7 @@ def python():
     """Return the Python of Colab's environment, with the wheel installed in it once."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     installed = Path(tempfile.gettempdir(), f"seqlib-on-colab-{run}")
-    with FileLock(f"{colab.ENV}.lock"):
+    with FileLock(f"{installed}.lock"):
         try:
             python, start = colab.environment()
         except colab.RehearsalError as error:
