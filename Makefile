@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 
 # The matrices here are small: one thread is as fast as two, and on a busy machine faster.
 export OMP_NUM_THREADS ?= 1
-# Tests run in so many processes, each file in one of them.
+# Tests run in so many processes, the longest first (tests/conftest.py).
 WORKERS ?= 2
 
 .NOTPARALLEL:
@@ -38,9 +38,10 @@ book: $(VENV)/book     ## build the book into _build/html (runs no notebook)
 serve: book            ## look at the book while you write it: make serve [PORT=8000]
 	@$(BIN)/python tools/serve.py $(PORT)
 
-test: $(VENV)/dev book ## run every test, and every notebook against its stored outputs
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope \
-	  --nbval --nbval-current-env tests chapters appendices
+# A kernel that dies is waited for until a cell has had its time.
+test: $(VENV)/dev $(if $(ONLY),,book) ## run every test and notebook, or make test ONLY=package
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder \
+	  $(if $(ONLY),-m $(ONLY) tests,--nbval --nbval-current-env --nbval-cell-timeout 180 tests chapters appendices)
 
 oldest:                ## test with the oldest numpy and nothing else: make oldest [PYTHON=python3.13]
 	@$(or $(PYTHON),false) tools/oldest.py

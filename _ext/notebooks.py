@@ -4,7 +4,7 @@ import ast
 import json
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -55,10 +55,12 @@ class Package:
         self.folder = Path(folder)
         self.digests: dict[frozenset[str], str] = {}
         self.imports: dict[str, set[str]] = {}
+        self._imported = lru_cache(None)(self._imported)  # a cell stands above many
+        self._source = lru_cache(None)(self._source)
 
-    def digest(self, code: str) -> str:
-        """Digest the modules that `code` imports, and those that they import."""
-        wanted = frozenset(self._imported(code, ""))
+    def digest(self, *cells: str) -> str:
+        """Digest the modules that the cells import, and those that they import."""
+        wanted = frozenset().union(*(self._imported(code, "") for code in cells))
         if wanted not in self.digests:
             found, new = set(), set(wanted)
             while new:
@@ -114,7 +116,12 @@ class Notebook:
 
     @classmethod
     def read(cls, path: Path, root: Path) -> "Notebook":
-        """Read a notebook from its file; a page of Markdown is one cell."""
+        """Read a notebook from its file, once; a page of Markdown is one cell."""
+        return cls._read(path, root, path.stat().st_mtime_ns)
+
+    @classmethod
+    @lru_cache(None)
+    def _read(cls, path: Path, root: Path, changed: int) -> "Notebook":
         text = path.read_text("utf-8")
         cells = [{"cell_type": "markdown", "source": text}]
         if path.suffix == ".ipynb":
@@ -221,7 +228,7 @@ class Notebook:
         return {
             "tex": digest(" ".join(" ".join(blocks).split())),
             "cells": digest("\0".join(code)),
-            "seqlib": package.digest("\n".join(code)),
+            "seqlib": package.digest(*code),
         }
 
 

@@ -8,6 +8,20 @@ from ledger import pending_xref, table
 from sphinx.util.docutils import SphinxDirective
 
 TIMES = "appendices/times.json"
+MOST, ALL = 45, 360  # seconds: of one notebook, and of all chapters on two cores
+
+
+def over(seconds):
+    """Return a sentence for each budget that these notebooks exceed."""
+    found = [
+        f"{name} takes {took:.1f} s, more than {MOST}"
+        for name, took in seconds.items()
+        if took > MOST
+    ]
+    both = sum(t for name, t in seconds.items() if name.startswith("chapters/")) / 2
+    if both > ALL:
+        found.append(f"all chapters take {both:.0f} s on two cores, more than {ALL}")
+    return found
 
 
 class Times(SphinxDirective):
@@ -27,7 +41,7 @@ class Times(SphinxDirective):
         slowest = max(seconds, key=seconds.get)
         line = (
             f"{stored['machine']}, Python {stored['python']}. The slowest notebook, "
-            f"{slowest}, took {seconds[slowest]:.1f} seconds."
+            f"{slowest}, took {seconds[slowest]:.1f} seconds; the budget is {MOST}."
         )
         head = ["Notebook", "Seconds"]
         return [nodes.paragraph("", line), table(head, rows)]

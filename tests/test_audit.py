@@ -21,6 +21,13 @@ document.documentElement.dataset.theme = e.matches ? "dark" : "light"</script>
 </head><body><main><h1 id="top">T</h1>{body}</main></body></html>"""
 
 
+def listing(ground, *inks):
+    """Return a listing on this ground; each of its colours is there twice."""
+    tokens = "".join(f'<span class="{ink}">token</span>' for ink in inks * 2)
+    style = "<style>.ink { color: #000 } .faint { color: #ccc }</style>"
+    return f'{style}<pre tabindex="0" style="background: {ground}">{tokens}</pre>'
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Start the system's Chromium."""
@@ -68,6 +75,8 @@ def test_a_sound_page_is_not_blamed(made):
         ('<img src="http://127.0.0.1:9/x.png" alt="x">', "foreign: foreign: http://12"),
         ('<img src="data:," >', "light: image-alt"),
         ('<p style="color: #ccc; background: #fff">Faint</p>', "dark: color-contrast"),
+        (listing("#fff", "ink", "faint"), "light: color-contrast"),
+        (listing("#fff", "ink") + listing("#222", "ink"), "dark: color-contrast"),
         ("<script src='large'></script>", "weight: "),
         ("<p style='height: 700px'>Here</p><script>setTimeout(() => "
          "document.querySelector('h1').style.marginTop = '600px', 300)</script>",
@@ -77,6 +86,15 @@ def test_a_sound_page_is_not_blamed(made):
 def test_what_is_amiss_is_said(made, body, said):
     row = made(body, large=b"//" + os.urandom(1_100_000).hex().encode())
     assert any(said in line for line in row.amiss()), row.amiss()
+
+
+def test_of_tokens_that_look_alike_one_is_looked_at(browser, tmp_path):
+    body = listing("#fff", "ink", "faint") + listing("#222", "ink")
+    (tmp_path / "a.html").write_text(PAGE.format(body=body, theme="light"))
+    with audit.opened(browser, tmp_path.as_uri(), "a.html") as page:
+        found = audit.violations(page, "light")
+        assert sum("color-contrast" in each for each in found) == 2
+        assert page.locator("[data-alike]").count() == 3
 
 
 def test_the_server_compresses_text_and_knows_what_it_lacks(tmp_path):

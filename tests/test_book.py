@@ -36,20 +36,24 @@ def opened(browser, path):
     return audit.opened(browser, BOOK.as_uri(), path)
 
 
-@pytest.fixture(scope="module", params=PAGES)
+def each(pages):
+    """Ask for these pages, each in a group of its own: any process may take it."""
+    of = pytest.mark.xdist_group
+    return [pytest.param(path, marks=of(path), id=path) for path in pages]
+
+
+@pytest.fixture(scope="module")
 def page(browser, request):
-    """Open every page in turn."""
+    """Open a page, once for all that is asked of it."""
     with opened(browser, request.param) as page:
         page.path = request.param
         yield page
 
 
-@pytest.fixture(scope="module", params=NOTEBOOKS)
-def notebook(browser, request):
-    """Open every notebook's page in turn."""
-    with opened(browser, request.param) as page:
-        page.path = request.param
-        yield page
+every_page = pytest.mark.parametrize("page", each(PAGES), indirect=True, scope="module")
+every_notebook = pytest.mark.parametrize(
+    "page", each(NOTEBOOKS), indirect=True, scope="module"
+)
 
 
 @pytest.fixture
@@ -65,6 +69,7 @@ def test_the_book_is_built():
     assert NOTEBOOKS
 
 
+@every_page
 def test_a_page_loads_without_trouble(page):
     for picture in page.locator("main img").all():  # they are loaded when seen
         picture.scroll_into_view_if_needed()
@@ -75,6 +80,7 @@ def test_a_page_loads_without_trouble(page):
     assert page.locator("main h1").count()
 
 
+@every_page
 def test_mathematics_is_typeset(page):
     formulas = page.locator("main .math").count()
     assert page.locator("main .math mjx-container").count() >= formulas
@@ -87,16 +93,71 @@ def test_mathematics_is_typeset(page):
     assert not re.search(r"\\\(|\\\[|\$\$|\\tag|\\frac", page.evaluate(text))
 
 
-def test_a_chapter_has_mathematics(notebook):
-    if notebook.path.startswith("chapters/"):
-        assert notebook.locator("main mjx-container[display]").count() > 5
+@every_notebook
+def test_a_chapter_has_mathematics(page):
+    if page.path.startswith("chapters/"):
+        assert page.locator("main mjx-container[display]").count() > 5
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_page_is_accessible(page, scheme):
+def test_some_figures_have_sliders():
+    pages = [(BOOK / path).read_text(encoding="utf-8") for path in NOTEBOOKS]
+    assert any("seqlib-player" in page and 'type="range"' in page for page in pages)
+
+
+@every_notebook
+def test_a_slider_changes_the_frame(page):
+    for player in page.locator(".seqlib-player:has(input[type=range])").all():
+        slider = player.locator("input[type=range]").first
+        picture = player.locator("img").first
+        first = picture.get_attribute("src")
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        assert picture.get_attribute("src") != first
+        slider.press("Home")
+        assert picture.get_attribute("src") == first
+        box = slider.bounding_box()
+        slider.click(position={"x": box["width"] - 4, "y": box["height"] / 2})
+        assert slider.input_value() == slider.get_attribute("max")
+        assert picture.get_attribute("src") != first
+        assert picture.get_attribute("alt")
+        loaded = "picture => picture.complete && picture.naturalWidth"
+        page.wait_for_function(loaded, arg=picture.element_handle())
+    assert page.troubles == []
+
+
+@every_notebook
+def test_figures_show_without_scripts(page, browser):
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(page.url)
+    for picture in plain.locator("main figure img").all():
+        picture.scroll_into_view_if_needed()
+        assert picture.is_visible()
+    context.close()
+
+
+@every_notebook
+def test_a_notebook_can_be_run_and_downloaded(page):
+    source = page.path.replace(".html", ".ipynb")
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    repository = urls["Repository"].removeprefix("https://github.com/")
+    colab = page.get_by_role("link", name="Open in Colab").first
+    assert colab.get_attribute("href") == (
+        f"https://colab.research.google.com/github/{repository}/blob/main/{source}"
+    )
+    download = page.locator("a[download]", has_text="Download")
+    file = (BOOK / page.path).parent / download.get_attribute("href")
+    assert file.name == Path(source).name
+    assert file.read_bytes() == (ROOT / source).read_bytes()
+
+
+@every_page
+@pytest.mark.parametrize("scheme", audit.THEMES)
+def test_a_page_is_accessible(page, scheme):  # axe stirs the console: it comes last
     assert violations(page, scheme) == []
 
 
+@every_page
 def test_nothing_is_wider_than_a_phone(page):
     page.set_viewport_size(PHONE)
     unfold(page)
@@ -113,55 +174,6 @@ def test_nothing_is_wider_than_a_phone(page):
         }).map(e => e.outerHTML.slice(0, 120)) }"""
     assert page.evaluate(wide) == []
     page.set_viewport_size(DESK)
-
-
-def test_some_figures_have_sliders():
-    pages = [(BOOK / path).read_text(encoding="utf-8") for path in NOTEBOOKS]
-    assert any("seqlib-player" in page and 'type="range"' in page for page in pages)
-
-
-def test_a_slider_changes_the_frame(notebook):
-    for player in notebook.locator(".seqlib-player:has(input[type=range])").all():
-        slider = player.locator("input[type=range]").first
-        picture = player.locator("img").first
-        first = picture.get_attribute("src")
-        slider.focus()
-        notebook.keyboard.press("ArrowRight")
-        assert picture.get_attribute("src") != first
-        slider.press("Home")
-        assert picture.get_attribute("src") == first
-        box = slider.bounding_box()
-        slider.click(position={"x": box["width"] - 4, "y": box["height"] / 2})
-        assert slider.input_value() == slider.get_attribute("max")
-        assert picture.get_attribute("src") != first
-        assert picture.get_attribute("alt")
-        loaded = "picture => picture.complete && picture.naturalWidth"
-        notebook.wait_for_function(loaded, arg=picture.element_handle())
-    assert notebook.troubles == []
-
-
-def test_figures_show_without_scripts(notebook, browser):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(notebook.url)
-    for picture in page.locator("main figure img").all():
-        picture.scroll_into_view_if_needed()
-        assert picture.is_visible()
-    context.close()
-
-
-def test_a_notebook_can_be_run_and_downloaded(notebook):
-    source = notebook.path.replace(".html", ".ipynb")
-    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
-    repository = urls["Repository"].removeprefix("https://github.com/")
-    colab = notebook.get_by_role("link", name="Open in Colab").first
-    assert colab.get_attribute("href") == (
-        f"https://colab.research.google.com/github/{repository}/blob/main/{source}"
-    )
-    download = notebook.locator("a[download]", has_text="Download")
-    file = (BOOK / notebook.path).parent / download.get_attribute("href")
-    assert file.name == Path(source).name
-    assert file.read_bytes() == (ROOT / source).read_bytes()
 
 
 def test_an_address_leads_to_its_equation(browser):

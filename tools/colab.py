@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ENV = ROOT / ".venv-colab"
 MAY_ADD = {"seqlib", "array-api-compat"}
-SECONDS, GIGABYTES = 60, 2.0  # what one notebook may take
+SECONDS, GIGABYTES = 45, 2.0  # what one notebook may take
 PATIENCE = float(os.environ.get("PATIENCE", "1"))  # tests have more: machines differ
 NO_ENVIRONMENT = 2  # exit status
 
