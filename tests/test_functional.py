@@ -389,6 +389,8 @@ def test_what_is_made_inside_is_on_the_inputs_device():
     some = torch.ones(2, 3, dtype=torch.bool, device="meta")
     cache = (x, ids, some[:, 0], 0.0, torch.ones(2, device="meta"))
     assert ours.cross_entropy_backward(1.0, cache).device.type == "meta"
+    recorded = (x.clone().requires_grad_(), *cache[1:])  # by the formula
+    assert ours.cross_entropy_backward(1.0, recorded).device.type == "meta"
 
 
 @pytest.mark.referee("seqlib.functional.cross_entropy", by="torch.nn.functional")
@@ -431,3 +433,18 @@ def test_what_is_left_out_is_as_in_torch():
     targets = np.array([-100, 2])
     loss = theirs.cross_entropy(tensors[0], torch.tensor(targets))
     close(ours.cross_entropy(x, targets)[0], loss)
+
+
+def test_the_gradient_of_cross_entropy_can_be_differentiated_again():
+    logits = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)).double()
+    targets = torch.tensor([0, 1, 3])
+
+    def by_ours(z):
+        _, cache = ours.cross_entropy(z, targets)
+        return ours.cross_entropy_backward(1.0, cache)
+
+    def by_torch(z):
+        return torch.nn.functional.cross_entropy(z, targets)
+
+    second = torch.autograd.functional.jacobian(by_ours, logits)
+    close(second, torch.autograd.functional.hessian(by_torch, logits))

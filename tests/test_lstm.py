@@ -7,6 +7,7 @@ from comparing import LIBRARIES, by_autograd, close, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlib import lstm
 from seqlib.lstm import lstm_cell, lstm_cell_backward
 
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -171,3 +172,13 @@ def test_input_that_does_not_fit(name, wrong, sentence):
     with pytest.raises((ValueError, TypeError)) as caught:
         lstm_cell(**{**inputs, name: wrong})
     assert str(caught.value) == sentence
+
+
+def test_a_bias_beside_the_product_is_added_once():
+    rng = np.random.default_rng(7)
+    sizes = [(2, 12), (2, 3), (2, 3), (12, 3), 12]
+    a, h, c, W_hh, b_hh = (rng.normal(size=size) for size in sizes)
+    apart, _ = lstm.step(a, (h, c), W_hh, b_hh)
+    merged, _ = lstm.step(a + b_hh, (h, c), W_hh, None)
+    for one, other in zip(apart, merged, strict=True):
+        close(one, other, 1e-14)

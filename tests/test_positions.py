@@ -292,3 +292,11 @@ def test_gradients_that_do_not_fit(f, back, arguments):
         with pytest.raises(error) as caught:
             back(wrong, cache)
         assert str(caught.value).startswith(f"dout must {what}")
+
+
+@pytest.mark.parametrize("function", [sinusoidal, rotary])
+def test_the_base_is_ten_thousand_unless_said(function):
+    x = np.random.default_rng(5).normal(size=(7, 6))
+    given = (np.arange(7.0), 6) if function is sinusoidal else (x,)
+    unsaid, said = function(*given)[0], function(*given, base=10000.0)[0]
+    np.testing.assert_array_equal(unsaid, said)

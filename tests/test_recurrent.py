@@ -438,3 +438,13 @@ def test_what_is_made_inside_is_on_the_inputs_device(kind):
         for array in (y, *last, dx, *dfirst, *grads.values()):
             assert array.device.type == "meta"
             assert array.dtype == torch.float64
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_two_gradients_share_their_memory(kind):
+    rng = np.random.default_rng(3)
+    params = init_params(kind, 2, 3, rng=rng)
+    y, _, cache = recurrent(kind, rng.normal(size=(2, 4, 2)), None, params)
+    _, _, grads = recurrent_backward(y, None, cache)
+    for one, other in itertools.combinations(grads.values(), 2):
+        assert not np.shares_memory(one, other)

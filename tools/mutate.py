@@ -72,6 +72,7 @@ TESTS = {  # where they are not in test_<module>.py
     "_multi_head": ["test_attention.py"],
     "_scan": ["test_recurrent.py"],
     "_taps": ["test_cnn.py"],
+    "lstm": ["test_lstm.py", "test_convlstm.py"],
     "functional": ["test_functional.py", "test_errors.py"],
     "recurrent": ["test_recurrent.py", "test_errors.py"],
     "rnn": ["test_rnn.py", "test_errors.py"],
