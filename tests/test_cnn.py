@@ -512,3 +512,16 @@ def test_gradients_that_do_not_fit(table, rank, wrong, sentence):
     back(out, cache)
     with pytest.raises((ValueError, TypeError), match=sentence):
         back(wrong(out), cache)
+
+
+def test_output_size_unless_said():
+    """Each step, no padding, no gaps."""
+    assert cnn.output_size(7, 3) == 5
+    assert cnn.output_size(7, 3, padding=1) == 7
+
+
+def test_the_axis_that_is_too_short_is_named():
+    with pytest.raises(ValueError, match="the padded H,"):
+        cnn.max_pool2d(np.ones((1, 1, 2, 5)), 3)
+    with pytest.raises(ValueError, match="the padded W,"):
+        cnn.max_pool2d(np.ones((1, 1, 5, 2)), 3)

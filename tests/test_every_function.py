@@ -298,6 +298,35 @@ def agree(f, call, library):
     close(found, there_and_back(f, call), 1e-12)
 
 
+@each_form
+def test_what_is_made_inside_is_on_the_inputs_device(f, variant):
+    """array_api_strict has devices that compute alike and refuse to be mixed."""
+    call, device = good(f, variant), array_api_strict.Device("device1")
+    if listed(f, "", "array_api_strict"):
+        return
+
+    def there(a):
+        return array_api_strict.asarray(a.copy(), device=device)
+
+    abroad = {
+        name: getattr(array_api_strict, a.__name__) if isinstance(a, type) else a
+        for name, a in convert(call, there).items()
+    }
+    try:
+        found = [parts(f, run(f, abroad))]
+        if (cache := found[0][1]) is not None:
+            outs = convert(found[0][0], array_api_strict.ones_like)
+            douts = zip(gradient_names(f)[: len(outs)], outs, strict=True)
+            found += [backward_of(f)(**dict(douts), cache=cache)]
+    except RuntimeError as error:
+        if "to a NumPy array" not in str(error):
+            raise
+        return  # erf and rows by their numbers go through numpy, on the CPU
+    if any(is_array(a) for _, a in leaves(call)):
+        arrays = [a for _, a in leaves(found) if hasattr(a, "device")]
+        assert {a.device for a in arrays} <= {device}
+
+
 # --- gradients -----------------------------------------------------------------------
 
 PAIRS = [(f, i) for f, i in FORMS if backward_of(f) is not None]

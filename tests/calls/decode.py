@@ -1,6 +1,7 @@
 """Good calls of `seqlib.decode`."""
 
 import numpy as np
+from array_api_compat import device
 
 from calls.trees import drawn, rng
 from seqlib import decode as D
@@ -13,7 +14,7 @@ TABLE -= np.log(np.exp(TABLE).sum(-1, keepdims=True))
 def step(state, token):
     """Give what a table says may follow; the state adds up the tokens."""
     xp = array_namespace(token)
-    table = xp.asarray(TABLE)
+    table = xp.asarray(TABLE, device=device(token))
     rows = xp.astype(xp.take(table, token, axis=0), state.dtype)
     return rows, state + xp.astype(token, state.dtype)[:, None]
 
