@@ -1,11 +1,14 @@
 """Notebooks stay within their budgets, and long tests come first."""
 
 import json
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import audit
 import colab
-import conftest
+import order
 import pace
 import pytest
 import times
@@ -53,17 +56,17 @@ def test_what_takes_longest_comes_first_and_what_belongs_together_stays_so():
         item("tests/test_rnn.py::test_b"),
         item(f"{slow}.ipynb::Cell 1"),
     ]
-    conftest.pytest_collection_modifyitems(items)
-    order = [each.nodeid for each in items]
-    assert {each.partition("[")[0].partition("::")[0] for each in order[:3]} == {
+    order.pytest_collection_modifyitems(items)
+    names = [each.nodeid for each in items]
+    assert {each.partition("[")[0].partition("::")[0] for each in names[:3]} == {
         f"{slow}.ipynb",
         "tests/test_colab.py",
     }
-    assert [each for each in order if each.startswith(slow)] == [
+    assert [each for each in names if each.startswith(slow)] == [
         f"{slow}.ipynb::Cell 0",
         f"{slow}.ipynb::Cell 1",
     ]
-    assert order[3:] == [
+    assert names[3:] == [
         f"{quick}.ipynb::Cell 0",
         "tests/test_gru.py::test_a",
         "tests/test_rnn.py::test_a",
@@ -71,12 +74,34 @@ def test_what_takes_longest_comes_first_and_what_belongs_together_stays_so():
     ]
 
 
+SHOW = """\
+def pytest_collection_finish(session):
+    groups = [item.get_closest_marker("xdist_group") for item in session.items]
+    print(*sorted({mark.args[0] for mark in groups}), sep="\\n")
+"""
+
+
+def test_the_cells_of_a_notebook_are_one_group(tmp_path):
+    (tmp_path / "show.py").write_text(SHOW)
+    names = ["chapters/05-rnn.ipynb", "tests/test_rnn.py"]
+    words = ["--nbval", "--collect-only", "-q", "-p", "show", *names]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words],
+        cwd=audit.ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.endswith((".ipynb", ".py"))] == names
+
+
 @pytest.mark.parametrize(
     ("file", "books"),
     [("rnn", False), ("gates", False), ("gate", True), ("exercises_07", True)],
 )
 def test_files_about_the_book_are_told_from_those_of_the_package(file, books):
-    assert bool(conftest.BOOKS.fullmatch(f"tests/test_{file}.py")) == books
+    assert bool(order.BOOKS.fullmatch(f"tests/test_{file}.py")) == books
 
 
 def toc(*below):
