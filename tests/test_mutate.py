@@ -55,6 +55,20 @@ def test_what_computes_is_changed_and_what_checks_is_not(line, counts):
     assert counts != any(re.search(pattern, line) for pattern in mutate.CHECKS)
 
 
+@pytest.mark.parametrize(
+    ("new", "counts"),
+    [
+        ("def f(a) -> int: return zip(a, b, strict=None)", False),
+        ("def f(a) -> int: return zip(a, b, )", False),
+        ("def f(a) -> int: return zip(a, None, strict=True)", True),
+        ("def f(a) -> int: return zip(a, )", True),
+    ],
+)
+def test_strict_is_a_check(new, counts):
+    old = "def f(a) -> int: return zip(a, b, strict=True)"
+    assert counts != mutate.only_a_check(old, new)
+
+
 def test_a_report_fails_for_what_survives_and_for_what_no_longer_does(capsys):
     fine = mutate.Outcome(10, 2, [], [], 5.0)
     assert mutate.report({"lstm": fine}) == 0

@@ -197,8 +197,8 @@ def attack(wanted: dict[str, SourceFileMutationData]) -> None:
 def weigh(name: str, data: SourceFileMutationData) -> Outcome:
     """Count what became of a module's mutants, and hold it against the list."""
     codes = data.exit_code_by_key
-    survived = {m: change(m, data) for m, code in codes.items() if code in OPEN}
-    survived = {m: c for m, c in survived.items() if not only_a_check(c)}
+    found = {m: change(m, data) for m, code in codes.items() if code in OPEN}
+    survived = {m: " -> ".join(c) for m, c in found.items() if not only_a_check(*c)}
     reasons = tomllib.loads(LISTED.read_text("utf-8")).get(name, {})
     survivors = [f"{m}\n    {c}" for m, c in survived.items() if c not in reasons]
     stale = [c for c in reasons if c not in survived.values()]
@@ -207,20 +207,19 @@ def weigh(name: str, data: SourceFileMutationData) -> Outcome:
     return Outcome(len(codes), equal, survivors, stale, seconds)
 
 
-def only_a_check(change: str) -> bool:
+def only_a_check(old: str, new: str) -> bool:
     """Tell whether a change is of `zip`'s `strict` alone: that is a check, too."""
-    old, new = (re.sub(r", (strict=\w+)?(?=\))", "", x) for x in change.split(" -> "))
-    return old == new
+    return len({re.sub(r", (strict=\w+)?(?=\))", "", line) for line in (old, new)}) == 1
 
 
-def change(mutant: str, data: SourceFileMutationData) -> str:
-    """Return what a mutant changes, `old -> new`, in one line."""
+def change(mutant: str, data: SourceFileMutationData) -> tuple[str, str]:
+    """Return what a mutant changes and what stands there instead, each in one line."""
     lines = get_diff_for_mutant(mutant, path=data.path).splitlines()
     body = [x for x in lines if not x.startswith(("---", "+++", "@@", "#"))]
     old, new = (
         " ".join(x[1:].strip() for x in body if x.startswith(sign)) for sign in "-+"
     )
-    return f"{old} -> {new}"
+    return old, new
 
 
 def report(outcomes: dict[str, Outcome]) -> int:
