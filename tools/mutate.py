@@ -98,7 +98,16 @@ SEEING = (
     "test_the_same_twice_and_nothing_changed",
     "test_gradients_that_do_not_fit_are_refused_in_a_sentence",
 )
-QUIET = ("-q", "-s", "--rootdir=.", "-p", "no:cacheprovider", "-W", "ignore")
+QUIET = (
+    "-q",
+    "-s",
+    "--rootdir=.",
+    "--confcutdir=.",
+    "-p",
+    "no:cacheprovider",
+    "-W",
+    "ignore",
+)
 OPEN = (None, SURVIVED, UNREACHED)  # not tried, or no test has failed
 
 
