@@ -94,17 +94,13 @@ def checkpointed_backward(
 
     Parameters
     ----------
-    dy : (B, T, H) gradient at the outputs, None for zeros
-    dstate : gradient at the last state, a tuple of (L, B, H); None, or None inside, for
-        zeros
+    dy, dstate, input_gradient : as for `recurrent_backward`
     cache : what `checkpointed` returned
-    input_gradient : False saves the work and the memory of dx where the input is data
 
     Returns
     -------
-    dx : (B, T, D) gradient at the input, zero on padding; None if not wanted
-    dstate : gradient at the first state, a tuple as the state
-    grads : gradients of all parameters, under their names and in their order
+    dx (B, T, D), the gradient at the first state, and those of all parameters by their
+    names, as from `recurrent_backward`
 
     Raises
     ------
@@ -124,13 +120,12 @@ def checkpointed_backward(
     grads: dict[str, Array] = {}
     for part, state, rng in reversed(kept):
         given = _cut(x, part), state, params, _cut(mask, part), dropout
-        *back, more = recurrent_backward(
+        dpart, dstate, more = recurrent_backward(
             _cut(dy, part),
             dstate,
-            recurrent(kind, *given, copy.deepcopy(rng))[-1],
+            recurrent(kind, *given, copy.deepcopy(rng))[-1],  # without a name: it goes
             input_gradient,
         )
-        dpart, dstate = back
         if dx is not None:
             dx[:, part, :] = dpart
         grads = {name: grads[name] + d for name, d in more.items()} if grads else more
