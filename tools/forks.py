@@ -115,7 +115,7 @@ class Forks:
         self.mutants = mutants
         self.belongs = belongs  # of a test's name and a mutant's: is it for this one?
         self.store = store
-        self.broken: list[str] = []
+        self.trouble: list[str] = []
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Keep the tests that are for some mutant."""
@@ -128,8 +128,11 @@ class Forks:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """See what the tests do; unless one fails already, try the mutants."""
         seen = watch(session.items)
-        self.broken = [name for name, test in seen.items() if not test.passed]
-        if self.broken:
+        if broken := [name for name, test in seen.items() if not test.passed]:
+            self.trouble = ["These fail as they stand:", *broken]
+        elif not any(test.reached for test in seen.values()):
+            self.trouble = ["No test reaches a function that was changed."]
+        if self.trouble:
             return True
         order = sorted(session.items, key=lambda item: seen[item.nodeid].seconds)
         gc.freeze()  # or every fork would copy what its collector touches

@@ -98,16 +98,7 @@ SEEING = (
     "test_the_same_twice_and_nothing_changed",
     "test_gradients_that_do_not_fit_are_refused_in_a_sentence",
 )
-QUIET = (
-    "-q",
-    "-s",
-    "--rootdir=.",
-    "--confcutdir=.",
-    "-p",
-    "no:cacheprovider",
-    "-W",
-    "ignore",
-)
+QUIET = ("-q", "-s", "--rootdir=.", "-p", "no:cacheprovider", "-W", "ignore")
 OPEN = (None, SURVIVED, UNREACHED)  # not tried, or no test has failed
 
 
@@ -199,8 +190,8 @@ def attack(wanted: dict[str, SourceFileMutationData]) -> None:
         status = pytest.main([*QUIET, *tests], plugins=[forks])
     if status:
         raise SystemExit("The tests could not be run.")
-    if forks.broken:
-        raise SystemExit("\n".join(["These fail as they stand:", *forks.broken]))
+    if forks.trouble:
+        raise SystemExit("\n".join(forks.trouble))
 
 
 def weigh(name: str, data: SourceFileMutationData) -> Outcome:
