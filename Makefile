@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 
 # The matrices here are small: one thread is as fast as two, and on a busy machine faster.
 export OMP_NUM_THREADS ?= 1
-# Tests run in so many processes, the longest first (tools/order.py).
+# Tests run in so many processes, each file in one of them, the longest first (tests/conftest.py).
 WORKERS ?= 2
 
 .NOTPARALLEL:

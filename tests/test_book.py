@@ -36,12 +36,6 @@ def opened(browser, path):
     return audit.opened(browser, BOOK.as_uri(), path)
 
 
-def each(pages):
-    """Ask for these pages, each in a group of its own: any process may take it."""
-    of = pytest.mark.xdist_group
-    return [pytest.param(path, marks=of(path), id=path) for path in pages]
-
-
 @pytest.fixture(scope="module")
 def page(browser, request):
     """Open a page, once for all that is asked of it."""
@@ -50,9 +44,9 @@ def page(browser, request):
         yield page
 
 
-every_page = pytest.mark.parametrize("page", each(PAGES), indirect=True, scope="module")
+every_page = pytest.mark.parametrize("page", PAGES, indirect=True, scope="module")
 every_notebook = pytest.mark.parametrize(
-    "page", each(NOTEBOOKS), indirect=True, scope="module"
+    "page", NOTEBOOKS, indirect=True, scope="module"
 )
 
 

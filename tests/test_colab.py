@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 import warnings
 import zipfile
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import colab
 import nbformat
 import pytest
-from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_notebook
 
 ROOT = Path(__file__).parents[1]
@@ -117,32 +115,24 @@ def test_the_wheel_holds_the_whole_package(tmp_path):
     assert not others
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def python():
-    """Return the Python of Colab's environment, with the wheel installed in it once."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    installed = Path(tempfile.gettempdir(), f"seqlib-on-colab-{run}")
-    with FileLock(f"{installed}.lock"):
-        try:
-            python, start = colab.environment()
-        except colab.RehearsalError as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(f"Colab's versions could not be installed: {error}")
-        if not installed.exists():
-            colab.install(python, start)
-            installed.touch()
+    """Return the Python of Colab's environment, with the wheel installed in it."""
+    try:
+        python, start = colab.environment()
+    except colab.RehearsalError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"Colab's versions could not be installed: {error}")
+    colab.install(python, start)
     return python
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, id=name, marks=pytest.mark.xdist_group(f"{name}@colab"))
-        for path in colab.notebooks([])
-        for name in [path.relative_to(ROOT).as_posix()]
-    ],
-)
+NOTEBOOKS = colab.notebooks([])
+NAMES = [path.relative_to(ROOT).as_posix() for path in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
 def test_a_notebook_runs_on_colab(path, python, tmp_path, monkeypatch):
     """The budget is 45 s, which `make colab` holds; a slow machine gets twice that."""
     monkeypatch.setattr(colab, "PATIENCE", 2)

@@ -1,14 +1,11 @@
 """Notebooks stay within their budgets, and long tests come first."""
 
 import json
-import os
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import audit
 import colab
-import order
+import conftest
 import pace
 import pytest
 import times
@@ -39,69 +36,34 @@ def test_a_notebook_over_its_budget_is_named():
     assert said == "all chapters take 370 s on two cores, more than 360"
 
 
-def item(nodeid, group=None):
-    mark = group and SimpleNamespace(args=(group,))
-    return SimpleNamespace(nodeid=nodeid, get_closest_marker=lambda name: mark)
-
-
 def test_what_takes_longest_comes_first_and_what_belongs_together_stays_so():
-    slow = max(RECORD, key=RECORD.get)
-    quick = min(RECORD, key=RECORD.get)
-    items = [
-        item("tests/test_rnn.py::test_a"),
-        item(f"{quick}.ipynb::Cell 0"),
-        item(f"tests/test_colab.py::test_b[{slow}]", f"{slow}.ipynb@colab"),
-        item("tests/test_gru.py::test_a"),
-        item(f"{slow}.ipynb::Cell 0"),
-        item("tests/test_rnn.py::test_b"),
-        item(f"{slow}.ipynb::Cell 1"),
-    ]
-    order.pytest_collection_modifyitems(items)
-    names = [each.nodeid for each in items]
-    assert {each.partition("[")[0].partition("::")[0] for each in names[:3]} == {
-        f"{slow}.ipynb",
-        "tests/test_colab.py",
-    }
-    assert [each for each in names if each.startswith(slow)] == [
+    slow, quick = max(RECORD, key=RECORD.get), min(RECORD, key=RECORD.get)
+    names = [
+        "tests/test_rnn.py::test_b",
+        f"{quick}.ipynb::Cell 0",
         f"{slow}.ipynb::Cell 0",
         f"{slow}.ipynb::Cell 1",
-    ]
-    assert names[3:] == [
-        f"{quick}.ipynb::Cell 0",
-        "tests/test_gru.py::test_a",
         "tests/test_rnn.py::test_a",
-        "tests/test_rnn.py::test_b",
+        "tests/test_book.py::test_a",
     ]
-
-
-SHOW = """\
-def pytest_collection_finish(session):
-    groups = [item.get_closest_marker("xdist_group") for item in session.items]
-    print(*sorted({mark.args[0] for mark in groups}), sep="\\n")
-"""
-
-
-def test_the_cells_of_a_notebook_are_one_group(tmp_path):
-    (tmp_path / "show.py").write_text(SHOW)
-    names = ["chapters/05-rnn.ipynb", "tests/test_rnn.py"]
-    words = ["--nbval", "--collect-only", "-q", "-p", "show", *names]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words],
-        cwd=audit.ROOT,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-    lines = done.stdout.splitlines()
-    assert [line for line in lines if line.endswith((".ipynb", ".py"))] == names
+    items = [SimpleNamespace(nodeid=name) for name in names]
+    conftest.pytest_collection_modifyitems(items)
+    order = [names.index(item.nodeid) for item in items]
+    assert order == [5, 2, 3, 1, 0, 4]
 
 
 @pytest.mark.parametrize(
-    ("file", "books"),
-    [("rnn", False), ("gates", False), ("gate", True), ("exercises_07", True)],
+    ("file", "package"),
+    [
+        ("rnn", True),
+        ("gates", True),
+        ("gate", False),
+        ("terms", False),
+        ("exercises_07", False),
+    ],
 )
-def test_files_about_the_book_are_told_from_those_of_the_package(file, books):
-    assert bool(order.BOOKS.fullmatch(f"tests/test_{file}.py")) == books
+def test_files_about_the_book_are_told_from_those_of_the_package(file, package):
+    assert conftest.is_of_the_package(f"tests/test_{file}.py") == package
 
 
 def toc(*below):
