@@ -38,7 +38,7 @@ const reachable = new ResizeObserver(async (boxes) => {
 
 addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
-  const boxes =
-    "div.math, dl.py > dt.sig, .cell_output .output, .seqlib-ledger p, .course-map";
+  const boxes = "div.math, dl.py > dt.sig, .cell_output .output, .seqlib-ledger p, "
+    + ".course-map, .pst-scrollable-table-container";
   for (const box of document.querySelectorAll(boxes)) reachable.observe(box);
 });
