@@ -1,4 +1,4 @@
-// Three things that the theme leaves to us.
+// Four things that the theme leaves to us.
 
 // From a disk (file://) a browser may not fetch pages to quote them beside search results.
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
@@ -41,4 +41,12 @@ addEventListener("load", async () => {
   const boxes = "div.math, dl.py > dt.sig, .cell_output .output, .seqlib-ledger p, "
     + ".course-map, .pst-scrollable-table-container";
   for (const box of document.querySelectorAll(boxes)) reachable.observe(box);
+});
+
+// What unfolds the pages under one page has a name for those who do not see it.
+addEventListener("DOMContentLoaded", () => {
+  for (const summary of document.querySelectorAll(".bd-links summary")) {
+    const page = summary.closest("li").querySelector("a");
+    summary.ariaLabel = `The pages of ${page.textContent.trim()}`;
+  }
 });
