@@ -32,7 +32,6 @@ $(VENV)/dev: $(VENV)/book
 	@touch $@
 
 book: $(VENV)/book     ## build the book into _build/html (runs no notebook)
-	@$(BIN)/python _ext/gate.py
 	$(BIN)/jupyter-book build -W --keep-going .
 
 serve: book            ## look at the book while you write it: make serve [PORT=8000]

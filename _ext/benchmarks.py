@@ -26,8 +26,9 @@ def where(row):
 
 def value(row):
     """Return the ratio, or what took its place, with quartiles and our own median."""
-    first, third = row["spread"]
-    own = f"{row['value']:.2f} ({first:.2f} to {third:.2f})"
+    found = (row["value"], *row["spread"])
+    own, first, third = (f"{x:.{0 if x >= 100 else 2}f}" for x in found)
+    own = f"{own} ({first} to {third})"
     if row["theirs"] is None:
         return f"{own} {row['unit']}"
     return f"{own}, {row['ours']['median']:.3g} {row['unit']}"
@@ -45,7 +46,7 @@ def aims(stored):
     for row in stored["rows"]:
         if row["aim"] is None:
             continue
-        beside = row["theirs"]["name"] if row["theirs"] else "seconds a core"
+        beside = row["theirs"]["name"] if row["theirs"] else "–"
         said = verdict(row)
         cells = [row["what"], beside, where(row), value(row), f"{row['aim']:g}", said]
         rows.append(cells)

@@ -179,15 +179,17 @@ def inspect(root: Path, package: Path | None = None) -> Ledger:
     return Ledger(chapters, problems)
 
 
+def summary(ledger: Ledger) -> str:
+    """Return how many equations are verified, and how many misprints refuted."""
+    errata = sum(bool(re.fullmatch(ERRATUM, tag)) for tag in ledger.places)
+    equations = len(ledger.places) - errata
+    return f"{equations} equations verified, {errata} misprints refuted"
+
+
 def main() -> int:
     """Print what is wrong; return the exit status."""
     ledger = inspect(Path(__file__).parents[1])
-    for problem in ledger.problems:
-        print(problem)
-    if not ledger.problems:
-        errata = sum(bool(re.fullmatch(ERRATUM, tag)) for tag in ledger.places)
-        equations = len(ledger.places) - errata
-        print(f"{equations} equations verified, {errata} misprints refuted")
+    print(*ledger.problems or [summary(ledger)], sep="\n")
     return bool(ledger.problems)
 
 

@@ -13,11 +13,12 @@ import gate
 from docutils import nodes
 from notebooks import REFERENCE, TAG, lines_of
 from sphinx.addnodes import pending_xref
-from sphinx.errors import ExtensionError
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from seqlib.ledger import MARKS, short
 
+logger = logging.getLogger(__name__)
 LINE = re.compile(r'<div class="seqlib-(?:verified|refuted)"><b>.</b> \((.*?)\)')
 NO_LINKS = (
     nodes.math,
@@ -43,7 +44,8 @@ def pass_the_gate(app):
             app.ledger_records.setdefault(record.tag, []).append(record)
     if app.ledger.problems:
         listed = "\n".join(f"  {problem}" for problem in app.ledger.problems)
-        raise ExtensionError(f"the ledger does not hold:\n{listed}")
+        raise SystemExit(f"The ledger does not hold:\n{listed}")  # and no traceback
+    logger.info(gate.summary(app.ledger))
 
 
 def anchor(tag, kind="eq"):

@@ -1,8 +1,10 @@
 """Measure everything, or one part, and write it to benchmarks/results.json.
 
-    python benchmarks [rnn | attention | gpt | conv2d | decoding | grading | memory]
+    python benchmarks [rnn | attention | gpt | conv2d | decoding | grading | memory |
+                       book | tests]
 
-A part is a module here with a function measure(record). The record of one part takes
+A part is a module here with a function measure(record); `tests` takes most of an hour
+and is measured when asked for. The record of one part takes
 the place of what was stored of it; the page of the book is made from the file.
 """
 
@@ -17,7 +19,10 @@ from pathlib import Path
 from turns import Record, machine
 
 FILE = Path(__file__).parent / "results.json"
-PARTS = ("rnn", "attention", "gpt", "conv2d", "decoding", "grading", "memory")
+PARTS = (
+    *("rnn", "attention", "gpt", "conv2d", "decoding", "grading", "memory", "book"),
+    "tests",
+)
 LISTS = ("rows", "growth", "profiles")
 
 
@@ -25,9 +30,8 @@ def main(only: list[str]) -> None:
     """Measure the parts in their order; each is stored as soon as it is there."""
     if strange := set(only) - set(PARTS):
         sys.exit(f"{strange.pop()} is none of the parts {', '.join(PARTS)}")
-    here = [part for part in PARTS if FILE.with_name(f"{part}.py").exists()]
     stored = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
-    for part in only or here:
+    for part in only or PARTS[:-1]:
         print(f"\n# {part}", flush=True)
         loads = {**stored.get("loads", {}), part: round(os.getloadavg()[0], 1)}
         record = Record()

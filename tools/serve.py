@@ -14,10 +14,9 @@ from threading import Event, Thread
 from livereload import Server
 
 ROOT = Path(__file__).parents[1]
-WORDS = ("build", "-W", "--keep-going", ".")
 BUILD = (
-    (sys.executable, "_ext/gate.py"),
-    (str(Path(sys.executable).with_name("jupyter-book")), *WORDS),
+    str(Path(sys.executable).with_name("jupyter-book")),
+    *("build", "-W", "--keep-going", "."),
 )
 SOURCES = (
     "*.md",
@@ -36,30 +35,27 @@ SOURCES = (
 class Builder(Thread):
     """Builds whenever it is asked to, while the pages are served all the same."""
 
-    def __init__(self, root: Path, build: tuple[tuple[str, ...], ...] = BUILD):
+    def __init__(self, root: Path):
         super().__init__(daemon=True)
-        self.root, self.build = root, build
+        self.root = root
         self.asked = Event()
         self.running: subprocess.Popen | None = None
         self.done = root / "_build" / "served"  # touched when the pages are new
 
     def run(self) -> None:
-        """Build, and wait for the next change."""
+        """Build, out of Ctrl-C's way, and wait for the next change."""
         while self.asked.wait():
             self.asked.clear()
-            if all(self.passes(command) for command in self.build):
+            self.running = subprocess.Popen(
+                BUILD, cwd=self.root, start_new_session=True
+            )
+            if self.running.wait() == 0:
                 self.done.touch()
             else:
                 print("The book is not built: see above. Waiting for a change.")
 
-    def passes(self, command: tuple[str, ...]) -> bool:
-        """Run one command, out of Ctrl-C's way; tell whether nothing was wrong."""
-        self.running = subprocess.Popen(command, cwd=self.root, start_new_session=True)
-        return self.running.wait() == 0
-
     def stop(self) -> None:
         """End what runs, and leave nothing behind."""
-        self.build = ()
         if self.running:
             self.running.terminate()
         self.done.unlink(missing_ok=True)
