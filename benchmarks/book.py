@@ -28,12 +28,13 @@ WHY = (
 )
 
 
-def seconds(command: list[str]) -> float:
+def seconds(command: list[str], shown: bool = False) -> float:
     """Run a command in the project's folder; return how long it took."""
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=not shown, text=True)
     if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr}")
+        said = "" if shown else f":\n{done.stdout[-2000:]}{done.stderr}"
+        sys.exit(f"{' '.join(command)} failed{said}")
     return time.perf_counter() - start
 
 
