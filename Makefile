@@ -39,7 +39,7 @@ serve: book            ## look at the book while you write it: make serve [PORT=
 
 # A kernel that dies is waited for until a cell has had its time.
 test: $(VENV)/dev $(if $(ONLY),,book) ## run every test and notebook, or make test ONLY=package
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder \
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder --durations 50 \
 	  $(if $(ONLY),-m $(ONLY) tests,--nbval --nbval-current-env --nbval-cell-timeout 180 tests chapters appendices)
 
 oldest:                ## test with the oldest numpy and nothing else: make oldest [PYTHON=python3.13]
