@@ -141,6 +141,11 @@ def test_a_common_class_hides_a_rare_one():
     np.testing.assert_array_equal(per_class_accuracy(guess, right, 3), [1, 0, np.nan])
 
 
+def test_of_one_class_what_does_not_count_is_in_range_too():
+    ids, counted = np.array([0, 7]), np.array([True, False])
+    np.testing.assert_array_equal(confusion_matrix(ids, ids, 1, counted), [[1]])
+
+
 @pytest.mark.parametrize("f", [confusion_matrix, per_class_accuracy])
 @pytest.mark.parametrize(
     ("change", "sentence"),

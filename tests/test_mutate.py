@@ -5,6 +5,7 @@ import tomllib
 
 import mutate
 import pytest
+import yaml
 
 
 @pytest.mark.parametrize("name", mutate.modules())
@@ -25,6 +26,23 @@ def test_the_equations_are_among_them():
         mutate.modules()
     )
     assert not {"ledger", "_check", "nn._base"} & set(mutate.modules())
+
+
+def test_a_package_stands_for_its_modules():
+    assert mutate.named(["lstm", "seq2seq._step"]) == ["lstm", "seq2seq._step"]
+    stacks = mutate.named(["transformer"])
+    assert len(stacks) > 5
+    assert all(name.startswith("transformer.") for name in stacks)
+    assert mutate.named([]) == list(mutate.modules())
+    with pytest.raises(SystemExit, match="no such module: lst, gr; there are"):
+        mutate.named(["lst", "gru", "gr"])
+
+
+def test_each_module_has_its_turn_every_week():
+    text = (mutate.ROOT / ".github/workflows/weekly.yml").read_text("utf-8")
+    jobs = yaml.safe_load(text)["jobs"]["mutants"]["strategy"]["matrix"]["modules"]
+    tried = [module for job in jobs for module in mutate.named(job.split())]
+    assert sorted(tried) == sorted(mutate.modules())
 
 
 def test_what_makes_no_difference_is_said_with_a_reason():

@@ -223,7 +223,10 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("f", [optim.adam, optim.adamw])
+OPTIMISERS = (optim.sgd, optim.adam, optim.adamw)
+
+
+@pytest.mark.parametrize("f", OPTIMISERS[1:])
 @pytest.mark.parametrize("case", WRONG, ids=[w[2][:30] for w in WRONG])
 def test_kind_errors(f, case):
     arguments, error, sentence = case
@@ -240,7 +243,24 @@ def test_kind_errors_of_sgd():
         optim.sgd(GOOD, GOOD, {"step": 1}, momentum=0.9)
 
 
-@pytest.mark.parametrize("f", [optim.sgd, optim.adam, optim.adamw])
+@pytest.mark.parametrize(
+    ("f", "arguments", "name"),
+    [
+        *((f, (GOOD, GOOD), "lr") for f in OPTIMISERS),
+        *((f, (GOOD, GOOD), "weight_decay") for f in OPTIMISERS),
+        (optim.sgd, (GOOD, GOOD), "momentum"),
+        (optim.adam, (GOOD, GOOD), "eps"),
+        (optim.adamw, (GOOD, GOOD), "eps"),
+        (optim.clip_by_norm, (GOOD,), "max_norm"),
+        (optim.clip_by_value, (GOOD,), "limit"),
+    ],
+)
+def test_a_number_out_of_range_is_named(f, arguments, name):
+    with pytest.raises(ValueError, match=f"^{name} must be at least 0, got -0.5$"):
+        f(*arguments, **{name: -0.5})
+
+
+@pytest.mark.parametrize("f", OPTIMISERS)
 def test_a_number_of_numpys_does_not_change_the_float_type(f):
     params = {name: a.astype("f4") for name, a in GOOD.items()}
     third = np.float64(0.3)

@@ -1,10 +1,11 @@
 """Break the equations on purpose, one small change at a time, and see a test fail.
 
-`python tools/mutate.py` does it for all modules, `python tools/mutate.py lstm gru` for
-these; `make mutate` at the lowest priority. mutmut makes the changes (a sign, a factor,
-an argument, a comparison) inside every function; the module's own tests run on each,
-with few examples, until one fails (`forks.py`). What was found stays in `mutants/`: run
-it again and it goes on where it stopped, with what has changed since.
+`python tools/mutate.py` does it for all modules, `python tools/mutate.py lstm seq2seq`
+for these, of a package for all in it; `make mutate` at the lowest priority. mutmut
+makes the changes (a sign, a factor, an argument, a comparison) inside every function;
+the module's own tests run on each, with few examples, until one fails (`forks.py`).
+What was found stays in `mutants/`: run it again and it goes on where it stopped, with
+what has changed since.
 
 Only what computes is changed: docstrings, the calls that check arguments, `strict` and
 what is raised are passed over (`CHECKS`), and so are tables at the top of a module,
@@ -22,6 +23,7 @@ import sys
 import tomllib
 from contextlib import redirect_stdout
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -142,6 +144,17 @@ def belongs(test: str, mutant: str) -> bool:
     return path in files or any(f"[{part}." in function for part in own)
 
 
+def named(words: list[str]) -> list[str]:
+    """Return the modules that are meant: by their names, by their package's, or all."""
+    known = modules()
+    found = {w: [m for m in known if m == w or m.startswith(f"{w}.")] for w in words}
+    if strange := [word for word in words if not found[word]]:
+        raise SystemExit(
+            f"no such module: {', '.join(strange)}; there are {list(known)}"
+        )
+    return list(dict.fromkeys(chain.from_iterable(found.values()))) or list(known)
+
+
 def generate() -> dict[str, SourceFileMutationData]:
     """Make the mutants of every module; return what is known of them, by module."""
     for folder in ("seqlib", "tests"):
@@ -252,19 +265,14 @@ def line(name: str, made: int, equal: int, lived: int, seconds: float) -> None:
 
 def main(wanted: list[str]) -> int:
     """Mutate these modules, or all."""
-    known = modules()
-    wanted = wanted or list(known)
-    if strange := set(wanted) - set(known):
-        raise SystemExit(
-            f"no such module: {', '.join(strange)}; there are {list(known)}"
-        )
+    chosen = named(wanted)
     os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
     os.environ.setdefault("EXAMPLES", "3")
-    print(f"Changing {len(known)} modules …", flush=True)
-    data = generate()
-    chosen = {name: data[name] for name in wanted}
-    attack(chosen)
-    return 1 if report({name: weigh(name, d) for name, d in chosen.items()}) else 0
+    print(f"Changing {len(modules())} modules …", flush=True)
+    made = generate()
+    data = {name: made[name] for name in chosen}
+    attack(data)
+    return 1 if report({name: weigh(name, d) for name, d in data.items()}) else 0
 
 
 if __name__ == "__main__":
