@@ -24,6 +24,7 @@ def x_double__mutmut_1(n): return n * n
 def x_double__mutmut_2(n): return 2 * n
 def x_double__mutmut_3(n):
     while True: pass
+def x_double__mutmut_4(n): return n + 1
 
 
 forms |= {name: f for name, f in list(globals().items()) if "__mutmut_" in name}
@@ -31,13 +32,16 @@ forms["_mutmut_orig"] = x_double__mutmut_orig
 """
 
 TESTS = """\
+import time
 from functools import lru_cache
 from thing import x_double
 
 kept = lru_cache(x_double)
 
 def test_two(): assert kept(2) == 4
-def test_three(): assert kept(3) == 6
+def test_three():
+    time.sleep(0.2)
+    assert kept(3) == 6
 def test_nothing(): assert {nothing}
 """
 
@@ -46,19 +50,22 @@ import json, sys
 import forks, pytest
 forks.LEAST, forks.PATIENCE = 1, 1
 tried = []
-names = [f"thing.x_double__mutmut_{n}" for n in (1, 2, 3)] + ["thing.x_other__mutmut_1"]
+names = [f"thing.x_double__mutmut_{n}" for n in (1, 4, 2, 3)]
+names += ["thing.x_other__mutmut_1"]
 belongs = lambda test, mutant: sys.argv[1] in test
-plugin = forks.Forks(names, belongs, lambda _, trial: tried.append(trial.code))
+store = lambda _, trial: tried.append([trial.code, trial.failed[-5:]])
+plugin = forks.Forks(names, belongs, store)
 status = pytest.main(["-q", "-s", "-p", "no:cacheprovider", "test_thing.py"], [plugin])
 json.dump([int(status), tried, plugin.trouble], open("said.json", "w"))
 """
 
 
 def tried(folder, belonging="test_", nothing="True", thing=THING):
-    """Try four mutants in a folder; return pytest's status, the codes, what is wrong.
+    """Try five mutants in a folder; return pytest's status, the trials, what is wrong.
 
-    The first mutant is right for 2 alone, the second always, the third does not end,
-    the fourth is of a function that no test reaches.
+    The first mutant is right for 2 alone, the second never, the third always, the
+    fourth does not end, the fifth is of a function that no test reaches. Of a trial
+    there are its code and the end of the name of the test that failed.
     """
     (folder / "thing.py").write_text(thing)
     (folder / "setup.cfg").write_text("[mutmut]\nsource_paths = .\n")
@@ -78,11 +85,15 @@ def tried(folder, belonging="test_", nothing="True", thing=THING):
 
 
 @pytest.mark.parametrize(
-    ("belonging", "codes"),
-    [("test_", [1, 0, 36, 33]), ("test_two", [0, 0, 36, 33])],
+    ("belonging", "first", "second"),
+    [
+        ("test_", [1, "three"], [1, "three"]),  # the quick one comes after it now
+        ("test_two", [0, ""], [1, "t_two"]),
+    ],
 )
-def test_each_mutant_is_told_apart(tmp_path, belonging, codes):
-    assert tried(tmp_path, belonging) == [0, codes, []]
+def test_each_mutant_is_told_apart(tmp_path, belonging, first, second):
+    trials = [first, second, [0, ""], [36, ""], [33, ""]]
+    assert tried(tmp_path, belonging) == [0, trials, []]
 
 
 def test_nothing_is_tried_where_a_test_fails_already(tmp_path):

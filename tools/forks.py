@@ -3,7 +3,8 @@
 mutmut would collect them again for every mutant, which takes seconds; a mutant itself
 takes a hundredth of one. First a fork runs every test as it stands and notes which
 functions it reaches and how long it takes; then every mutant gets the tests that reach
-its function, quick ones first, until one fails.
+its function until one fails: first those that have failed for others of the function's
+mutants, then the quick ones.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import resource
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -41,6 +43,7 @@ class Trial(NamedTuple):
 
     code: int
     seconds: float
+    failed: str = ""  # the test that did, by pytest's name
 
 
 def function_of(mutant: str) -> str:
@@ -88,6 +91,7 @@ def attempt(mutant: str, items: list[pytest.Item], usual: float) -> Trial:
         return Trial(UNREACHED, 0.0)
     started = time.monotonic()
     limit = int(LEAST + PATIENCE * usual)
+    reading, writing = os.pipe()
     fork = os.fork()
     if fork == 0:
         code = KILLED
@@ -96,11 +100,16 @@ def attempt(mutant: str, items: list[pytest.Item], usual: float) -> Trial:
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
             signal.alarm(10 * limit)  # for what waits and does not compute
             set_mutant_under_test(mutant)
-            code = SURVIVED if all(map(passes, items)) else KILLED
+            broken = next((item for item in items if not passes(item)), None)
+            code = KILLED if broken else SURVIVED
+            os.write(writing, broken.nodeid.encode() if broken else b"")
         finally:
             os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8") as pipe:
+        failed = pipe.read()
     code = os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])
-    return Trial(code if code >= 0 else TIMEOUT, time.monotonic() - started)
+    return Trial(code if code >= 0 else TIMEOUT, time.monotonic() - started, failed)
 
 
 class Forks:
@@ -134,16 +143,22 @@ class Forks:
             self.trouble = ["No test reaches a function that was changed."]
         if self.trouble:
             return True
-        order = sorted(session.items, key=lambda item: seen[item.nodeid].seconds)
+        failures: Counter[tuple[str, str]] = Counter()  # of a function, by a test
         gc.freeze()  # or every fork would copy what its collector touches
         for mutant in tqdm(self.mutants, "mutants", disable=None):
             function = function_of(mutant)
             items = [
                 item
-                for item in order
+                for item in session.items
                 if function in seen[item.nodeid].reached
                 and self.belongs(item.nodeid, mutant)
             ]
-            usual = sum(seen[item.nodeid].seconds for item in items)
-            self.store(mutant, attempt(mutant, items, usual))
+            cost = {
+                i: (-failures[function, i.nodeid], seen[i.nodeid].seconds)
+                for i in items
+            }
+            usual = sum(seconds for _, seconds in cost.values())
+            trial = attempt(mutant, sorted(items, key=cost.__getitem__), usual)
+            failures[function, trial.failed] += 1
+            self.store(mutant, trial)
         return True
