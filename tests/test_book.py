@@ -1,8 +1,8 @@
 """The built book in a real browser, opened from the disk as a reader would.
 
 `make test` builds it first. Where Chromium is missing these tests are skipped, and on a
-build server (the variable CI is set) that is an error. The pages of seqlib's sources are
-made alike: every tenth is opened here, and each of them by `make audit`.
+build server (the variable CI is set) that is an error. The pages that show the sources
+are made alike: every tenth is opened here, and each of them by `make audit`.
 """
 
 import os
