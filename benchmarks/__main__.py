@@ -19,10 +19,8 @@ from pathlib import Path
 from turns import Record, machine
 
 FILE = Path(__file__).parent / "results.json"
-PARTS = (
-    *("rnn", "attention", "gpt", "conv2d", "decoding", "grading", "memory", "book"),
-    "tests",
-)
+USUAL = ("rnn", "attention", "gpt", "conv2d", "decoding", "grading", "memory", "book")
+PARTS = (*USUAL, "tests")
 LISTS = ("rows", "growth", "profiles")
 
 
@@ -31,7 +29,7 @@ def main(only: list[str]) -> None:
     if strange := set(only) - set(PARTS):
         sys.exit(f"{strange.pop()} is none of the parts {', '.join(PARTS)}")
     stored = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
-    for part in only or PARTS[:-1]:
+    for part in only or USUAL:
         print(f"\n# {part}", flush=True)
         loads = {**stored.get("loads", {}), part: round(os.getloadavg()[0], 1)}
         record = Record()

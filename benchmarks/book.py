@@ -1,4 +1,4 @@
-"""Build the book from nothing, and again after one chapter was saved; run its tests.
+"""Build the book from nothing, and again after one chapter was saved.
 
 The book is built into an empty folder, from the sources as they are. What a build reads
 and writes again, it finds out by the times of the files, so a chapter's is set to now.
