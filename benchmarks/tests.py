@@ -7,9 +7,9 @@ from turns import Record, short
 
 AIM = 900  # seconds
 WHY = (
-    "Two cores run every notebook twice, as it stands and as Colab would; open the pages "
-    "in a browser, in the light and in the dark; and grade every mistake that the "
-    "exercises know."
+    "Two cores run every notebook twice, as it stands and as Colab would; open the "
+    "pages in a browser, in the light and in the dark; and grade every mistake that "
+    "the exercises know."
 )
 
 
