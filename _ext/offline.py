@@ -3,7 +3,8 @@
 MathJax comes from the Python package `sphinx-mathjax-offline`: of its 24 MB the book
 needs one script, the fonts and the TeX extensions. The icons come from the theme's
 font, so its script of 1.5 MB, which also rewrites every `<i>`, is emptied. Scripts wait
-until the page is there, MathJax last.
+until the page is there, MathJax last. The theme's has the page laid out once for every
+listing, to see whether it scrolls; `book.js` asks them all at once, so that goes, too.
 """
 
 import shutil
@@ -25,6 +26,10 @@ UNUSED = (
     "vendor/fontawesome/webfonts/fa-[!s]*",
     "vendor/fontawesome/webfonts/*.ttf",
     "*-macros.html",
+)
+TAB_STOPS = (  # the theme sets them one by one
+    ".forEach(e=>{e.tabIndex=e.scrollWidth>e.clientWidth"
+    "||e.scrollHeight>e.clientHeight?0:-1})"
 )
 
 
@@ -73,6 +78,8 @@ def remove_unused(app, exception):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     icons = static / "scripts" / "fontawesome.js"
     icons.write_text("/* The icons come from the theme's font. */\n")
+    theme = static / "scripts" / "pydata-sphinx-theme.js"
+    theme.write_text(theme.read_text("utf-8").replace(TAB_STOPS, ""), "utf-8")
 
 
 def setup(app):

@@ -26,19 +26,23 @@ async function typesetInTurn() {
 }
 if (window.MathJax) MathJax.startup = { pageReady: typesetInTurn };
 
-// What scrolls sideways can be reached and scrolled with the keyboard. A box is looked at
-// whenever it is laid out anew: unfolded, come into sight, on a window of another size.
+// What scrolls in a box of its own can be reached and scrolled with the keyboard. A box is
+// looked at whenever it is laid out anew: unfolded, come into sight, on a window of another
+// size. All are looked at before one is changed, or each would have the page laid out anew.
 const reachable = new ResizeObserver(async (boxes) => {
   await document.fonts.ready; // before, a formula may look too wide
-  for (const { target } of boxes) {
-    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+  const scrolls = ({ target }) => target.scrollWidth > target.clientWidth
+    || target.scrollHeight > target.clientHeight;
+  const answers = boxes.map(scrolls);
+  for (const [i, { target }] of boxes.entries()) {
+    if (answers[i]) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
   }
 });
 
 addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
-  const boxes = "div.math, dl.py > dt.sig, .cell_output .output, .seqlib-ledger p, "
+  const boxes = "pre, div.math, dl.py > dt.sig, .cell_output .output, .seqlib-ledger p, "
     + ".course-map, .pst-scrollable-table-container";
   for (const box of document.querySelectorAll(boxes)) reachable.observe(box);
 });

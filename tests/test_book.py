@@ -173,6 +173,19 @@ def test_nothing_is_wider_than_a_phone(page):
     page.set_viewport_size(DESK)
 
 
+def test_what_scrolls_on_a_phone_can_be_reached_by_keyboard(browser):
+    theme = BOOK / "_static" / "scripts" / "pydata-sphinx-theme.js"
+    assert "scrollWidth" not in theme.read_text("utf-8")  # it is book.js that asks
+    with opened(browser, "chapters/07-training-rnns.html") as page:
+        page.set_viewport_size(PHONE)
+        unfold(page)
+        stops = """scroll => [...document.querySelectorAll("article :is(pre, div.math)")]
+            .filter(e => e.scrollWidth > e.clientWidth == scroll)
+            .map(e => e.hasAttribute("tabindex"))"""
+        for scroll in (True, False):
+            assert set(page.evaluate(stops, scroll)) == {scroll}
+
+
 def test_an_address_leads_to_its_equation(browser):
     with opened(browser, "chapters/06-bptt.html#eq-6-13") as page:
         page.wait_for_load_state("networkidle")
