@@ -27,7 +27,7 @@ from mutmut.state import state
 from tqdm import tqdm
 
 KILLED, SURVIVED, UNREACHED, TIMEOUT = 1, 0, 33, 36  # exit codes, as mutmut has them
-PATIENCE, LEAST = 3, 5  # times what the tests take, and so many seconds at least
+PATIENCE, LEAST = 3, 5  # times what a test takes, and so many seconds more
 
 
 class Seen(NamedTuple):
@@ -85,22 +85,30 @@ def watch(items: Iterable[pytest.Item]) -> dict[str, Seen]:
     return seen
 
 
-def attempt(mutant: str, items: list[pytest.Item], usual: float) -> Trial:
-    """Run these tests, which take `usual` seconds, in a fork until one fails."""
+def within(item: pytest.Item, usual: float) -> pytest.Item:
+    """Let this process be killed if the test takes much longer than usual."""
+    limit = int(LEAST + PATIENCE * usual)
+    used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used) + limit, most))
+    signal.alarm(10 * limit)  # for what waits and does not compute
+    return item
+
+
+def attempt(mutant: str, items: dict[pytest.Item, float]) -> Trial:
+    """Run these tests, given with their usual seconds, in a fork until one fails."""
     if not items:
         return Trial(UNREACHED, 0.0)
     started = time.monotonic()
-    limit = int(LEAST + PATIENCE * usual)
     reading, writing = os.pipe()
     fork = os.fork()
     if fork == 0:
         code = KILLED
         try:
             silent()
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
-            signal.alarm(10 * limit)  # for what waits and does not compute
             set_mutant_under_test(mutant)
-            broken = next((item for item in items if not passes(item)), None)
+            tests = (within(item, usual) for item, usual in items.items())
+            broken = next((item for item in tests if not passes(item)), None)
             code = KILLED if broken else SURVIVED
             os.write(writing, broken.nodeid.encode() if broken else b"")
         finally:
@@ -153,12 +161,9 @@ class Forks:
                 if function in seen[item.nodeid].reached
                 and self.belongs(item.nodeid, mutant)
             ]
-            cost = {
-                i: (-failures[function, i.nodeid], seen[i.nodeid].seconds)
-                for i in items
-            }
-            usual = sum(seconds for _, seconds in cost.values())
-            trial = attempt(mutant, sorted(items, key=cost.__getitem__), usual)
+            usual = {item: seen[item.nodeid].seconds for item in items}
+            items.sort(key=lambda i: (-failures[function, i.nodeid], usual[i]))
+            trial = attempt(mutant, {item: usual[item] for item in items})
             failures[function, trial.failed] += 1
             self.store(mutant, trial)
         return True

@@ -101,6 +101,7 @@ SEEING = (
     "test_gradients_that_do_not_fit_are_refused_in_a_sentence",
 )
 QUIET = ("-q", "-s", "--rootdir=.", "-p", "no:cacheprovider", "-W", "ignore")
+QUIET += ("--tb=native",)  # else half of the time goes into telling what failed
 OPEN = (None, SURVIVED, UNREACHED)  # not tried, or no test has failed
 
 
