@@ -30,6 +30,7 @@ from sphinx.util.docutils import SphinxDirective
 from seqlib.ledger import ERRATUM
 
 logger = logging.getLogger(__name__)
+PAGE = "appendices/errata"
 ROW = re.compile(r"^(?:convention |condition )?(\d+)[.:]\s*")
 
 
@@ -116,7 +117,7 @@ class Erratum(Entry):
     def facts(self):
         """Return the formula, the right one, what refuted it, and its place."""
         tag, places = self.number, self.ledger.places
-        self.env.app.errata_shown.add(tag)
+        self.env.errata_shown.add(tag)
         if tag not in places:
             self.warn("no notebook refutes it")
             return None
@@ -197,15 +198,20 @@ def place(env, book, cell, name):
     return nodes.paragraph("", "", link(env, page_of(book), words, name))
 
 
-def begin(app):
+def begin(app, env, docnames):
     """Begin the list of what the page shows."""
-    app.errata_shown = set()
+    env.errata_shown = set()
+
+
+def merge(app, env, docnames, other):
+    """Take over what another process has seen on the page."""
+    env.errata_shown |= other.errata_shown
 
 
 def compare(app, env):
     """Warn of every refuted formula that the page leaves out."""
-    if "appendices/errata" in env.found_docs:
-        for tag in missing(app.errata_shown, app.ledger):
+    if PAGE in env.found_docs:
+        for tag in missing(env.errata_shown, app.ledger):
             logger.warning(
                 "appendices/errata.md has no entry {erratum} %s, but %s refutes it",
                 tag,
@@ -217,6 +223,7 @@ def setup(app):
     """Register with Sphinx."""
     app.add_directive("erratum", Erratum)
     app.add_directive("statement", Statement)
-    app.connect("builder-inited", begin)
+    app.connect("env-before-read-docs", begin)
+    app.connect("env-merge-info", merge)
     app.connect("env-check-consistency", compare)
-    return {"parallel_read_safe": False, "parallel_write_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

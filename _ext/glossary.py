@@ -35,6 +35,12 @@ def read_glossary(app, doctree):
         app.env.glossary_homes = homes(doctree)
 
 
+def merge(app, env, docnames, other):
+    """Take over what another process has read in the glossary."""
+    if PAGE in docnames:
+        env.glossary_homes = other.glossary_homes
+
+
 def write_again(app, env):
     """Write chapters again whose terms have changed."""
     now, before = (
@@ -84,7 +90,8 @@ def keep_entries(app, exception):
 def setup(app):
     """Register with Sphinx."""
     app.connect("doctree-read", read_glossary)
+    app.connect("env-merge-info", merge)
     app.connect("env-updated", write_again)
     app.connect("doctree-resolved", move_entries)
     app.connect("build-finished", keep_entries)
-    return {"parallel_read_safe": False, "parallel_write_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,7 @@
-"""Write the book sooner: on all cores, and with less copied for the list of pages.
+"""Make the book sooner: on all cores, and with less copied for the list of pages.
 
-It is still read by one process: read by several, `viewcode` finds the source of torch.
+What stands in for torch where functions are documented (`autodoc_mock_imports`) does so
+from beginning to end, or `viewcode` would import torch to look for sources.
 
 The list beside each page shows titles and no more, but Sphinx copies the headings of
 every page to make it, for every page anew. Here it is given titles only. Pages that are
@@ -12,6 +13,16 @@ from pathlib import PurePosixPath
 
 from docutils import nodes
 from sphinx.addnodes import toctree
+from sphinx.ext.autodoc.mock import mock
+
+
+def begin(app):
+    """Let all cores work, with what stands in for torch at hand all the time."""
+    app.parallel = os.cpu_count() or 1
+    # it does not say so, and it is off (_config.yml)
+    app.extensions["sphinx_multitoc_numbering"].parallel_read_safe = True
+    app.without_torch = mock(app.config.autodoc_mock_imports)
+    app.without_torch.__enter__()
 
 
 def titles(toc):
@@ -28,8 +39,7 @@ def titles(toc):
 
 
 def prepare(app, env):
-    """Keep the titles of all pages for when pages are written, by all cores."""
-    app.parallel = os.cpu_count() or 1
+    """Keep the titles of all pages for when pages are written."""
     app.titles_only = {name: titles(toc) for name, toc in env.tocs.items()}
     app.lists = {}
 
@@ -54,6 +64,7 @@ def shorten(app, pagename, templatename, context, doctree):
 
 def setup(app):
     """Register with Sphinx."""
+    app.connect("builder-inited", begin)
     app.connect("env-updated", prepare, priority=900)
     app.connect("html-page-context", shorten)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -49,6 +49,12 @@ def read_glossary(app, doctree):
         app.env.glossary_terms = entries(doctree)
 
 
+def merge(app, env, docnames, other):
+    """Take over what another process has read in the glossary."""
+    if PAGE in docnames:
+        env.glossary_terms = other.glossary_terms
+
+
 def write_again(app, env):
     """Write all chapters again when the glossary says something else."""
     now, before = (getattr(env, f"glossary_{n}", {}) for n in ("terms", "shown"))
@@ -115,6 +121,7 @@ def running(text):
 def setup(app):
     """Register with Sphinx."""
     app.connect("doctree-read", read_glossary)
+    app.connect("env-merge-info", merge)
     app.connect("env-updated", write_again)
     app.connect("doctree-resolved", link_terms, priority=550)
-    return {"parallel_read_safe": False, "parallel_write_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,6 +4,7 @@ import itertools
 import math
 import subprocess
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -342,6 +343,13 @@ def test_the_float_type_is_kept(library, dtype):
 # --- states --------------------------------------------------------------------------
 
 
+class Cell(NamedTuple):
+    """A state of two parts."""
+
+    h: object
+    c: object
+
+
 @pytest.mark.referee("seqlib.decode.take_rows", by="numpy indexing")
 def test_take_rows_reaches_every_array():
     x = np.arange(12).reshape(3, 4)
@@ -354,6 +362,12 @@ def test_take_rows_reaches_every_array():
     assert (taken["t"], taken["word"], taken["scale"]) == (5, "a", 2.0)
     other = take_rows((x,), np.array([3, 3]), axis=1)
     np.testing.assert_array_equal(other[0], x[:, [3, 3]])
+
+
+def test_take_rows_keeps_a_named_tuple():
+    taken = take_rows(Cell(np.arange(3), [np.arange(3)]), np.array([2, 0]))
+    assert isinstance(taken, Cell)
+    assert (taken.h.tolist(), taken.c[0].tolist()) == ([2, 0], [2, 0])
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -768,6 +782,13 @@ SEARCHES = [
     (
         {"start": (np.zeros((2, 1, 3)), np.array([0]))},
         "state must hold arrays with 1 hypotheses on axis 0, got shape (2, 1, 3)",
+    ),
+    *(
+        (
+            {"start": (state, np.array([0]))},
+            "state must hold arrays with 1 hypotheses on axis 0, got shape (2, 3)",
+        )
+        for state in ({"h": np.zeros((2, 3))}, [np.zeros((2, 3))])
     ),
     (
         {"start": (np.zeros(1), np.array([0])), "axis": 1},
