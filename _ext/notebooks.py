@@ -89,7 +89,7 @@ class Package:
     def _imported(self, code: str, inside: str) -> set[str]:
         """Return the package's modules that some code imports, parents included."""
         names = []
-        for node in ast.walk(ast.parse(code)):
+        for node in ast.walk(ast.parse(code if "import" in code else "")):
             if isinstance(node, ast.Import):
                 names += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
