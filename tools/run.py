@@ -10,6 +10,7 @@ exercises run, too, and nothing of theirs is stored. The seconds go to
 appendices/times.json, which the book shows.
 """
 
+import ast
 import json
 import os
 import platform
@@ -48,9 +49,10 @@ def run(path: Path, package: Path, say=lambda text: None) -> float:
     notebook = nbformat.read(path, as_version=4)
     code = "\n".join(text for _, text in Notebook(path, path.name, notebook.cells).code)
     try:
-        before = Package(package).digest(code)
+        ast.parse(code)
     except SyntaxError as error:
         raise FailedError(f"{path.name}: no plain Python: {error.text}") from None
+    before = Package(package).digest(code)
     start = time.perf_counter()
     execute(notebook, path.name, say)
     seconds = time.perf_counter() - start
