@@ -38,6 +38,7 @@ NO_PAGES = {"index.html", "printed.html"}  # the latter while `make pdf` runs
 DESK = {"width": 1280, "height": 900}
 MOST_KB, MOST_SHIFT, LEAST_SCORE = 1000, 0.1, 95
 THEMES = ("light", "dark")
+PATIENCE = 300  # seconds for axe on one page
 
 
 # --- the book's pages and their links ------------------------------------------------
@@ -284,6 +285,11 @@ ALIKE = """() => {
 }"""
 
 
+TIMED = """([options, seconds]) => Promise.race([axe.run(options), new Promise((_, no) =>
+    setTimeout(() => no(new Error(`axe took more than ${seconds} s`)), 1000 * seconds))
+])"""  # a browser that has lost its way would be waited for without end
+
+
 def violations(page: Any, theme: str) -> list[str]:
     """Return what axe finds on a page in the light or in the dark, all unfolded."""
     from axe_playwright_python.sync_playwright import Axe
@@ -300,7 +306,7 @@ def violations(page: Any, theme: str) -> list[str]:
     if theme == "dark":  # what is not a colour was looked at in the light
         rules = ["color-contrast", "link-in-text-block"]
         options["runOnly"] = {"type": "rule", "values": rules}
-    found = page.evaluate("options => axe.run(options)", options)
+    found = page.evaluate(TIMED, [options, PATIENCE])
     return [
         f"{violation['id']}: {node['target']} {node['failureSummary']}"
         for violation in found["violations"]
