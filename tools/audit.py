@@ -285,9 +285,12 @@ ALIKE = """() => {
 }"""
 
 
-TIMED = """([options, seconds]) => Promise.race([axe.run(options), new Promise((_, no) =>
-    setTimeout(() => no(new Error(`axe took more than ${seconds} s`)), 1000 * seconds))
-])"""  # a browser that has lost its way would be waited for without end
+# A browser that has lost its way would be waited for without end.
+TIMED = """([options, seconds]) => Promise.race([
+    axe.run(options),
+    new Promise((_, no) => setTimeout(
+        () => no(new Error(`axe took more than ${seconds} s`)), 1000 * seconds)),
+])"""
 
 
 def violations(page: Any, theme: str) -> list[str]:
