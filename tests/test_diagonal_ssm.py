@@ -11,8 +11,9 @@ from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlib import _linear_scan
 from seqlib import diagonal_ssm as ours
-from seqlib.diagonal_ssm import diagonal_ssm, diagonal_ssm_backward
+from seqlib.diagonal_ssm import _layer, diagonal_ssm, diagonal_ssm_backward
 
 SIZES = st.integers(1, 4)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -162,6 +163,31 @@ def test_the_three_forms_are_equal(T, library):
             close(one, two, 1e-12, scale=1 + np.abs(to_numpy(one)).max())
 
 
+RUNS = {  # there, and back
+    "recurrence": (["_loop"], ["_loop"]),
+    "convolution": (["_convolution"], ["_scan", "_scan"]),
+    "scan": (["_scan"], ["_scan"]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_form_asked_for_is_the_one_that_runs(form, monkeypatch):
+    ran = []
+
+    def note(module, name):
+        f = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *call: ran.append(name) or f(*call))
+
+    note(_linear_scan, "_loop")
+    note(_linear_scan, "_scan")
+    note(_layer, "_convolution")
+    _, _, cache = diagonal_ssm(**good(), form=form)
+    there = ran.copy()
+    ran.clear()
+    diagonal_ssm_backward(None, None, cache)
+    assert (there, ran) == RUNS[form]
+
+
 def test_the_convolution_does_not_wrap():
     params = draw(np.random.default_rng(5), real=True, through=False)
     params["log_decay"] = np.full(3, -20.0)  # never forgets
@@ -306,6 +332,68 @@ def test_what_is_drawn_fits(kind):
     assert np.isfinite(y).all()
 
 
+@pytest.mark.parametrize(
+    ("kind", "eigenvalues"), [("s4d-lin", ours.s4d_lin), ("s4d-legs", ours.s4d_legs)]
+)
+def test_eigenvalues_and_a_b_of_ones_are_held_for_the_step(kind, eigenvalues):
+    a, B, _, _ = whole(ours.init_params(kind, 2, 4, 3, step=(0.1, 0.1)))
+    ν, ω = eigenvalues(4)
+    A = -np.exp(ν) + 1j * ω
+    close(a, np.exp(0.1 * A))
+    close(B, np.stack([(np.exp(0.1 * A) - 1) / A] * 2, axis=1))
+
+
+@pytest.mark.parametrize("step", [None, (0.5, 8.0)])
+def test_the_logarithm_of_the_step_is_uniform(step):
+    given = (np.random.default_rng(0), *([] if step is None else [step]))
+    params = ours.init_params("s4d-lin", 1, 20000, 1, *given)
+    low, high = step or (0.001, 0.1)
+    place = np.log(np.exp(params["log_decay"]) / 0.5 / low) / np.log(high / low)
+    assert 0 <= place.min() < 0.001
+    assert 0.999 < place.max() <= 1 + 1e-12
+    assert np.mean(place) == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["s4d-lin", "lru"])
+def test_c_and_d_keep_the_variance(kind):
+    drawn = ours.init_params(kind, 50, 800, 100, np.random.default_rng(0))
+    sizes = {"C_re": math.sqrt(2 * 800), "C_im": math.sqrt(2 * 800), "D": math.sqrt(50)}
+    for name, size in sizes.items():
+        normal = size * drawn[name]
+        assert np.std(normal) == pytest.approx(1, abs=0.03), name
+        assert np.mean(normal) == pytest.approx(0, abs=0.05), name
+
+
+@pytest.mark.parametrize("name", ["B", "C"])
+def test_real_and_imaginary_parts_are_drawn_apart(name):
+    drawn = ours.init_params("lru", 50, 800, 50, np.random.default_rng(0))
+    re, im = drawn[f"{name}_re"].ravel(), drawn[f"{name}_im"].ravel()
+    assert abs(np.corrcoef(re, im)[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("kind", "uniform", "normal"),
+    [
+        ("s4d-lin", 5, 2 * 3 * 5 + 3 * 2),  # the steps; C, D
+        ("s4d-legs", 5, 2 * 3 * 5 + 3 * 2),
+        ("lru", 2 * 5, 2 * 5 * 2 + 2 * 3 * 5 + 3 * 2),  # radii, angles; B, C, D
+    ],
+)
+def test_no_number_is_drawn_in_vain(kind, uniform, normal):
+    rng, other = np.random.default_rng(0), np.random.default_rng(0)
+    ours.init_params(kind, 2, 5, 3, rng)
+    other.uniform(size=uniform)
+    other.normal(size=normal)
+    assert rng.uniform() == other.uniform()
+
+
+@pytest.mark.parametrize("kind", ["s4d-lin", "s4d-legs", "lru"])
+def test_without_a_generator_each_call_draws_anew(kind):
+    one, two = (ours.init_params(kind, 2, 5, 3) for _ in range(2))
+    for name in ("log_decay", "C_re", "C_im", "D"):
+        assert (one[name] != two[name]).all()
+
+
 def test_the_states_of_the_ring_have_the_inputs_variance():
     a, B, _, _ = whole(ours.init_params("lru", 2, 5000, 1, np.random.default_rng(0)))
     # White inputs: E |h|² = sum over lags and inputs of |a^l B|², a geometric series.
@@ -349,6 +437,16 @@ WRONG = {
         ValueError,
         r"C_re must have shape \(O, N=3\), got \(2, 4\)",
     ),
+    "D and outputs": (
+        {"params": good()["params"] | {"D": np.ones((3, 2))}},
+        ValueError,
+        r"^D must have shape \(O=2, D=2\), got \(3, 2\)",
+    ),
+    "D and inputs": (
+        {"params": good()["params"] | {"D": np.ones((2, 3))}},
+        ValueError,
+        r"^D must have shape \(O=2, D=2\), got \(2, 3\)",
+    ),
     "state": (
         {"state": np.ones((2, 3))},
         TypeError,
@@ -367,6 +465,13 @@ def test_kind_errors(case):
     changed, error, sentence = WRONG[case]
     with pytest.raises(error, match=sentence):
         diagonal_ssm(**{**good(), **changed})
+
+
+@pytest.mark.parametrize("name", ["input_size", "state_size", "output_size"])
+def test_sizes_are_refused_by_their_names(name):
+    sizes = {"input_size": 2, "state_size": 5, "output_size": 3} | {name: 0}
+    with pytest.raises(ValueError, match=f"^{name} must be at least 1, got 0"):
+        ours.init_params("lru", **sizes)
 
 
 def test_more_kind_errors():
