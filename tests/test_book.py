@@ -179,11 +179,12 @@ def test_what_scrolls_on_a_phone_can_be_reached_by_keyboard(browser):
     with opened(browser, "chapters/07-training-rnns.html") as page:
         page.set_viewport_size(PHONE)
         unfold(page)
-        stops = """scroll => [...document.querySelectorAll("article :is(pre, div.math)")]
+        boxes = "article pre, article div.math"
+        stops = """([boxes, scroll]) => [...document.querySelectorAll(boxes)]
             .filter(e => e.scrollWidth > e.clientWidth == scroll)
             .map(e => e.hasAttribute("tabindex"))"""
         for scroll in (True, False):
-            assert set(page.evaluate(stops, scroll)) == {scroll}
+            assert set(page.evaluate(stops, [boxes, scroll])) == {scroll}
 
 
 def test_an_address_leads_to_its_equation(browser):

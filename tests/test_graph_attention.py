@@ -308,6 +308,11 @@ WRONG = {
         ValueError,
         r"b must have shape \(3,\), got \(6,\)",
     ),
+    "bias of all heads": (
+        {"params": draw(np.random.default_rng(0)) | {"b": np.ones(5)}},
+        ValueError,
+        r"b must have shape \(6,\), got \(5,\)",
+    ),
     "merge": ({"merge": "sum"}, ValueError, "merge must be one of 'concat', 'mean'"),
     "slope": ({"slope": -1}, ValueError, "slope must be at least 0, got -1"),
     "params": ({"params": 3}, TypeError, "params must be a dict of arrays, got int"),

@@ -295,11 +295,20 @@ def test_kind_errors(case):
         memory_network(**{**good(), **changed})
 
 
+def test_the_initial_numbers_have_the_paper_s_deviation():
+    for params in (init_params(50, 40, 30, 3, tying) for tying in TYINGS):
+        for values in params.values():
+            assert values.std() == pytest.approx(0.1, rel=0.1)
+
+
 def test_more_kind_errors():
     _, cache = memory_network(**good())
     with pytest.raises(ValueError, match=r"dlogits must have shape \(2, 6\)"):
         memory_network_backward(np.ones((2, 5)), cache)
-    with pytest.raises(ValueError, match="hops must be at least 1, got 0"):
-        init_params(3, 3, 3, 0)
+    names = ("vocabulary_size", "embedding_size", "sentences", "hops")
+    for i, name in enumerate(names):
+        sizes = [0 if i == j else 3 for j in range(4)]
+        with pytest.raises(ValueError, match=f"^{name} must be at least 1, got 0"):
+            init_params(*sizes)
     with pytest.raises(ValueError, match="deviation must be at least 0, got -1"):
         init_params(3, 3, 3, 1, deviation=-1)
