@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from unittest.mock import Mock
 
 import mutate
 import pytest
@@ -96,3 +97,30 @@ def test_a_report_fails_for_what_survives_and_for_what_no_longer_does(capsys):
     assert re.search(r"all +20 +2 +1 +94\.4%", said)
     assert "a + b -> a - b" in said
     assert "c -> d" in said
+
+
+@pytest.mark.parametrize(
+    ("asked", "lived", "again"),
+    [
+        ({}, ["x_step_1"], [("gru", "30")]),
+        ({}, [], []),
+        ({"EXAMPLES": "5"}, ["x_step_1"], []),
+    ],
+)
+def test_what_lives_is_tried_again_with_all_examples(monkeypatch, asked, lived, again):
+    tried = []
+    found = {
+        "lstm": mutate.Outcome(10, 0, [], [], 5.0),
+        "gru": mutate.Outcome(10, 0, lived, [], 5.0),
+    }
+    monkeypatch.setattr(mutate.os, "environ", dict(asked))
+    monkeypatch.setattr(mutate, "generate", lambda: dict.fromkeys(found, Mock()))
+    monkeypatch.setattr(mutate, "attack", lambda data: None)
+    monkeypatch.setattr(mutate, "results", lambda data: found)
+    monkeypatch.setattr(
+        mutate.subprocess,
+        "run",
+        lambda command, env, cwd: tried.append((*command[2:], env["EXAMPLES"])),
+    )
+    assert mutate.main(["lstm", "gru"]) == len(lived)
+    assert tried == again
