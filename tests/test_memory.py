@@ -237,6 +237,7 @@ def good():
     return {"story": story, "question": question, "params": params, "hops": 2}
 
 
+layer = init_params(6, 5, 4, 2, "layer")
 WRONG = {
     "floats": (
         {"story": np.ones((2, 3, 4))},
@@ -285,6 +286,21 @@ WRONG = {
         ValueError,
         r"T_1 must have shape \(M=4, E=5\), got \(4, 4\)",
     ),
+    "size of words": (
+        {"params": good()["params"] | {"E_0": np.ones((4, 5))}},
+        ValueError,
+        r"E_0 must have shape \(V=6, E=5\), got \(4, 5\)",
+    ),
+    "size of the turn": (
+        {"tying": "layer", "params": layer | {"H": np.ones((5, 4))}},
+        ValueError,
+        r"H must have shape \(E=5, E=5\), got \(5, 4\)",
+    ),
+    "question's word": (
+        {"question": np.full((2, 2), -1)},
+        ValueError,
+        "^question must be 0 to 5, got -1",
+    ),
 }
 
 
@@ -299,6 +315,12 @@ def test_the_initial_numbers_have_the_paper_s_deviation():
     for params in (init_params(50, 40, 30, 3, tying) for tying in TYINGS):
         for values in params.values():
             assert values.std() == pytest.approx(0.1, rel=0.1)
+
+
+def test_a_story_may_be_as_long_as_there_are_numbers_for_its_age():
+    story = np.ones((2, 4, 4), int)
+    logits, _ = memory_network(**{**good(), "story": story})
+    assert logits.shape == (2, 6)
 
 
 def test_more_kind_errors():
