@@ -21,7 +21,9 @@ async function typesetInTurn() {
       await new Promise((go) => setTimeout(go));
       start = performance.now();
     }
-    await MathJax.typesetPromise(formulas.splice(0, 4));
+    const next = formulas.splice(0, 4);
+    for (const formula of next) formula.classList.add("typeset"); // at full size (book.css)
+    await MathJax.typesetPromise(next);
   }
 }
 if (window.MathJax) MathJax.startup = { pageReady: typesetInTurn };

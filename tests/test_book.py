@@ -67,6 +67,11 @@ def test_the_book_is_built():
 
 
 @every_page
+def test_a_page_stands_still_while_it_loads(page):
+    assert page.evaluate("window.shifted") <= audit.MOST_SHIFT
+
+
+@every_page
 def test_a_page_loads_without_trouble(page):
     for picture in page.locator("main img").all():  # they are loaded when seen
         picture.scroll_into_view_if_needed()
