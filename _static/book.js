@@ -3,8 +3,8 @@
 // From a disk (file://) a browser may not fetch pages to quote them beside search results.
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
-// Formulas are typeset a few at a time, those in sight first, so that the page answers
-// its reader meanwhile; MathJax.startup.promise is kept when all of them are there.
+// Formulas are typeset one by one, those in sight first, so that the page answers its
+// reader meanwhile; MathJax.startup.promise is kept when all of them are there.
 async function typesetInTurn() {
   const away = (node) => {
     const { top, bottom } = node.getBoundingClientRect();
@@ -16,14 +16,14 @@ async function typesetInTurn() {
     .map((node, i) => ({ node, i, away: order(node) }))
     .sort((a, b) => a.away - b.away || a.i - b.i)
     .map(({ node }) => node);
-  for (let start = 0; formulas.length;) {
+  let start = 0;
+  for (const formula of formulas) {
     if (!document.hidden && performance.now() - start > 16) { // hidden: timers wait
       await new Promise((go) => setTimeout(go));
       start = performance.now();
     }
-    const next = formulas.splice(0, 4);
-    for (const formula of next) formula.classList.add("typeset"); // at full size (book.css)
-    await MathJax.typesetPromise(next);
+    formula.classList.add("typeset"); // at full size (book.css)
+    await MathJax.typesetPromise([formula]);
   }
 }
 if (window.MathJax) MathJax.startup = { pageReady: typesetInTurn };
