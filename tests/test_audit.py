@@ -131,6 +131,17 @@ def test_no_heading_of_a_table_is_empty(path):
     assert all(re.sub(r"<[^>]*>|\s", "", head) for head in heads)
 
 
+def test_of_three_looks_at_the_desk_the_middle_counts(monkeypatch):
+    seen = iter([99, 60, 97, 98])
+
+    def lighthouse(url, *options):
+        return dict.fromkeys(options[-1].partition("=")[2].split(","), next(seen))
+
+    monkeypatch.setattr(audit, "lighthouse", lighthouse)
+    at_the_desk = dict.fromkeys(("performance", "best-practices", "seo"), 97)
+    assert audit.scores("a.html") == {"accessibility": 99, **at_the_desk}
+
+
 def test_lighthouse_is_pinned_and_names_no_registry():
     package = json.loads((ROOT / "package.json").read_text("utf-8"))
     lock = json.loads((ROOT / "package-lock.json").read_text("utf-8"))
