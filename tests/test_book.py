@@ -214,6 +214,16 @@ def test_search_finds_vanishing(home):
     assert home.troubles == []
 
 
+@pytest.mark.parametrize("scheme", audit.THEMES)
+def test_the_colours_do_not_wait_for_the_theme_s_script(browser, scheme):
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.route("**/pydata-sphinx-theme.js*", lambda route: route.abort())
+    page.goto((BOOK / "intro.html").as_uri())
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    context.close()
+
+
 def test_the_theme_can_be_switched(home):
     for _ in range(3):
         mode = home.evaluate("document.documentElement.dataset.mode")
