@@ -22,9 +22,9 @@ BUILD = (
 )
 CHAPTER = ROOT / "chapters/06-bptt.ipynb"
 WHY = (
-    "Sphinx and myst-nb read the pages one after another, in one process, and a page "
-    "holds a notebook's code, formulas and pictures; before that every record of the "
-    "ledger is held against the code as it is."
+    "Sphinx and myst-nb read and write each notebook's code, formulas and pictures as "
+    "a page, on two cores; before that every record of the ledger is held against the "
+    "code as it is."
 )
 
 
