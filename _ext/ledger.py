@@ -3,7 +3,7 @@
 The build begins with the gate (see gate.py) and ends there if an equation is not
 verified. After that every displayed equation has an anchor (#eq-6-3) and a tick, which
 leads to the line in the output that put it there; "(6.3)" in the text leads to the
-equation, in every chapter; and `{ledger}` makes the table of all equations.
+equation, in every chapter; and `{ledger}` lists them all, chapter by chapter.
 """
 
 import re
@@ -144,52 +144,69 @@ def page(book):
 
 
 class Ledger(SphinxDirective):
-    """`{ledger}`: the table of all equations, and the table of refuted errata."""
+    """`{ledger}`: the equations chapter by chapter, and the errata that are refuted."""
 
     def run(self):
-        """Build both tables and the line above each."""
-        self.env.note_reread()  # the table changes whenever a chapter does
-        rows = {"verify": [], "refute": []}
+        """Build a section with a table for each chapter, and one for the errata."""
+        self.env.note_reread()  # the tables change whenever a chapter does
+        sections, verified, refuted = [], 0, []
         for book in self.env.app.ledger.chapters:
+            rows = []
             for item in book.equations:
                 records = self.env.app.ledger_records[item.tag]
-                rows[records[0].kind].append(self.row(book, item, records))
-        found = []
-        for kind, one, many, done in (
-            ("verify", "equation", "equations", "verified"),
-            ("refute", "erratum", "errata", "refuted"),
-        ):
-            if rows[kind]:
-                head = ["Number", "Equation", f"{done.capitalize()} by", "Within"]
-                head = [*head[: len(rows[kind][0]) - 1], "Chapter"]
-                count = len(rows[kind])
-                line = (
-                    f"{count} {many}, all {done}" if count > 1 else f"1 {one}, {done}"
-                )
-                found.append(nodes.paragraph("", line, classes=["seqlib-ledger-count"]))
-                found.append(table(head, rows[kind]))
-        return found or [nodes.paragraph("", "No equations yet.")]
+                of_kind = {"verify": rows, "refute": refuted}[records[0].kind]
+                of_kind.append(self.row(book, item, records))
+            verified += len(rows)
+            if rows:
+                head = ("Number", "Equation", "Verified by", "Within")
+                sections.append(self.section(book.title, table(head, rows)))
+        if refuted:
+            head = ("Number", "Equation", "Refuted by", "Chapter")
+            sections.append(self.section("Errata", table(head, refuted)))
+        counts = [
+            counted(verified, "equation", "equations", "verified"),
+            counted(len(refuted), "erratum", "errata", "refuted"),
+        ]
+        line = "; ".join(filter(None, counts)) or "No equations yet"
+        return [
+            nodes.paragraph("", f"{line}.", classes=["seqlib-ledger-count"]),
+            *sections,
+        ]
+
+    def section(self, title, *content):
+        """Return a section of the page, which its contents will show."""
+        name = nodes.fully_normalize_name(title)
+        section = nodes.section("", nodes.title("", title), *content, names=[name])
+        self.state.document.note_implicit_target(section, section)
+        return section
 
     def row(self, book, item, records):
         """Return the cells of one equation."""
-        tex, number = item.tex, book.stem.partition("-")[0].lstrip("0")
+        tex = item.tex
         if item.block.lstrip().startswith(r"\begin{"):
             tex = rf"\begin{{aligned}} {tex} \end{{aligned}}"
-        target = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{page(book)}"}
-        link = pending_xref(
-            "", nodes.inline("", number), refdoc=self.env.docname, **target
-        )
-        link["refexplicit"] = link["refwarn"] = True
-        cells = [
+        within = listed(short(record.within) for record in records)
+        return [
             nodes.Text(f"({item.tag})"),
             nodes.math("", rf"\displaystyle {tex}"),
             nodes.Text(listed(record.by for record in records)),
-            nodes.Text(listed(short(record.within) for record in records)),
-            link,
+            nodes.Text(within) if records[0].kind == "verify" else self.link(book),
         ]
-        if records[0].kind == "refute":
-            del cells[3]
-        return cells
+
+    def link(self, book):
+        """Return a chapter's number, which leads to it."""
+        number = nodes.inline("", book.stem.partition("-")[0].lstrip("0"))
+        there = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{page(book)}"}
+        link = pending_xref("", number, refdoc=self.env.docname, **there)
+        link["refexplicit"] = link["refwarn"] = True
+        return link
+
+
+def counted(count, one, many, done):
+    """Say how many there are, and that they are verified: 3 equations, all verified."""
+    if count > 1:
+        return f"{count} {many}, all {done}"
+    return f"1 {one}, {done}" if count else ""
 
 
 def listed(words):

@@ -16,12 +16,8 @@ async function typesetInTurn() {
     .map((node, i) => ({ node, i, away: order(node) }))
     .sort((a, b) => a.away - b.away || a.i - b.i)
     .map(({ node }) => node);
-  let start = 0;
   for (const formula of formulas) {
-    if (!document.hidden && performance.now() - start > 16) { // hidden: timers wait
-      await new Promise((go) => setTimeout(go));
-      start = performance.now();
-    }
+    if (!document.hidden) await new Promise((go) => setTimeout(go)); // hidden: timers wait
     formula.classList.add("typeset"); // at full size (book.css)
     await MathJax.typesetPromise([formula]);
   }

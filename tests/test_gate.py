@@ -520,8 +520,8 @@ def test_a_book_of_verified_equations_is_built_with_its_links(project):
             assert f'href="chapters/06-small.html#{place}"' in intro or "led" in place
     assert 'title="verified by numpy, within 1e-12"' in chapter
     assert 'aria-label="(E6) refuted by numpy"' in chapter
-    assert "3 equations, all verified" in intro
-    assert "1 erratum, refuted" in intro
+    assert "3 equations, all verified; 1 erratum, refuted." in intro
+    assert intro.index("<h2>Small steps<") < intro.index("<h2>Errata<")
     assert r"\(\displaystyle \sum_i x_i = n \bar x\)" in intro
     assert intro.count("chapters/06-small.html#eq-6-2") == 2  # the text and the table
     assert intro.count("chapters/06-small.html#eq-6-1") == 1

@@ -24,6 +24,7 @@ from functools import lru_cache
 from html.parser import HTMLParser
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from statistics import median_low
 from threading import Thread
@@ -367,6 +368,12 @@ def measured(browser: Any, home: str, path: str, dead: list[str]) -> Row:
     return row
 
 
+def seen(home: str, path: str, dead: list[str]) -> Row:
+    """Start a browser for one page, and measure it."""
+    with started() as browser:
+        return measured(browser, home, path, dead)
+
+
 COLUMNS = ("open kB", "read kB", "requests", "shift")
 COUNTED = ("foreign", *THEMES, "console", "links")
 HEAD = f"{'page':44}" + "".join(f"{name:>9}" for name in (*COLUMNS, *COUNTED))
@@ -441,11 +448,11 @@ def main(words: list[str]) -> int:
     rows, wrong = [], []
     with served() as home:
         print(HEAD)
-        with started() as browser:
-            for path in pages:
-                rows.append(measured(browser, home, path, dead[path]))
-                wrong += rows[-1].amiss()
-                print(line(rows[-1]), flush=True)
+        with ThreadPool(os.cpu_count()) as pool:  # each page has a browser of its own
+            for row in pool.imap(lambda path: seen(home, path, dead[path]), pages):
+                rows.append(row)
+                wrong += row.amiss()
+                print(line(row), flush=True)
         if sentence := why_no_lighthouse():
             print(f"\n{sentence}")
         else:
