@@ -10,6 +10,7 @@ from comparing import LIBRARIES, by_autograd, by_differences, close, label, to_n
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlib import _weigh
 from seqlib import attention as ours
 from seqlib.attention import multi_head_attention, multi_head_attention_backward
 
@@ -340,6 +341,17 @@ def test_what_is_masked_never_matters():
     after, _ = ours.scaled_dot_product_attention(q, k, v, mask)
     np.testing.assert_array_equal(out[:3], after[:3])
     assert (out[3:] != after[3:]).all()
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_weights_that_are_returned_are_not_made_once_more(wanted, monkeypatch):
+    again, made = _weigh._again, []
+    monkeypatch.setattr(_weigh, "_again", lambda *a: made.append(a) or again(*a))
+    q, k, v = torch.ones(3, 2, 5, 4, dtype=torch.float64)
+    *outs, cache = ours.dot_attention(q, k, v, return_weights=wanted)
+    ours.dot_attention_backward(outs[0], cache)
+    assert len(outs) == 1 + wanted
+    assert len(made) == (not wanted)
 
 
 # Multi-head attention against torch.nn.MultiheadAttention.

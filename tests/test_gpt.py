@@ -167,6 +167,13 @@ def test_dropout_comes_after_the_embeddings_too():
     )
 
 
+def test_without_dropout_nothing_is_drawn():
+    _, params = make(np.random.default_rng(0), 5, 4, 1, 4, 3, 2)
+    rng = np.random.default_rng(1)
+    gpt(np.array([[1, 2]]), params, 2, rng=rng)
+    assert rng.random() == np.random.default_rng(1).random()
+
+
 def test_padding_on_the_left_changes_nothing_real():
     rng = np.random.default_rng(0)
     _, params = make(rng, 7, 6, 2, 6, 4, 3)
@@ -195,6 +202,17 @@ def test_parameters_are_drawn_as_in_gpt_2():
             σ = 0.02 / 4 if adds else 0.02  # sqrt(2 * 8) = 4
             assert abs(a.std() / σ - 1) < 0.05
             assert abs(a.mean()) < 0.1 * σ
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("F", [None, 3])
+def test_names_and_shapes_are_those_of_torchs_layers(F, bias, tied):
+    theirs = Reference(5, 7, 2, 4, F or 16, 2, "gelu", 1e-5, bias, tied)
+    shapes = {name: tuple(p.shape) for name, p in theirs.named_parameters()}
+    options = (5, 7, 2, 4, F, bias, tied)
+    assert gpt_shapes(*options) == shapes
+    assert {name: a.shape for name, a in init_gpt(*options).items()} == shapes
 
 
 # --- the cache -----------------------------------------------------------------------
