@@ -10,7 +10,7 @@ from comparing import LIBRARIES, by_autograd, by_differences, close, label, to_n
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlib import _weigh
+from seqlib import _multi_head, _weigh
 from seqlib import attention as ours
 from seqlib.attention import multi_head_attention, multi_head_attention_backward
 
@@ -463,6 +463,16 @@ def test_multi_head_is_torchs(options, sizes, which, given_kv, ragged, seed):
             close(grad, right, scale=1 + right.abs().max().item())
 
 
+def test_multi_head_by_default_is_torchs_by_default():
+    torch.manual_seed(0)
+    module = torch.nn.MultiheadAttention(4, 2, batch_first=True).double()
+    x = torch.randn(3, 5, 4, dtype=torch.float64)
+    with torch.no_grad():
+        wanted, _ = module(x, x, x)
+        out, _ = multi_head_attention(x, None, None, dict(module.state_dict()), 2)
+    close(out, wanted, scale=1)
+
+
 @pytest.mark.referee(
     "seqlib.attention.multi_head_attention_backward", by="finite differences"
 )
@@ -796,6 +806,11 @@ SENTENCES = [
     ),
     (
         multi_head_attention,
+        {"params": but(bias_v=X)},
+        "params must hold bias_k, which it lacks",
+    ),
+    (
+        multi_head_attention,
         {"params": but(weight=X)},
         "params must not hold weight, unused here",
     ),
@@ -823,6 +838,29 @@ def test_sentence(f, change, sentence):
         f(**{**GOOD[f], **change})
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
+
+
+def test_multi_head_with_all_weights_dropped_gives_its_bias():
+    rng = np.random.default_rng(0)
+    out, _ = multi_head_attention(X, None, None, PARAMS, 2, dropout=1 - 1e-12, rng=rng)
+    np.testing.assert_array_equal(
+        out, np.broadcast_to(PARAMS["out_proj.bias"], X.shape)
+    )
+
+
+@pytest.mark.parametrize(
+    ("inputs", "products"), [((X, None, None), 1), ((X, M, None), 2), ((X, M, M), 3)]
+)
+def test_inputs_that_are_one_share_a_product(inputs, products, monkeypatch):
+    linear, calls = _multi_head.linear, []
+    monkeypatch.setattr(_multi_head, "linear", lambda *a: calls.append(a) or linear(*a))
+    multi_head_attention(*inputs, PARAMS, 2)
+    assert len(calls) == products + 1  # and that of the result
+
+
+def test_parameters_behind_a_prefix():
+    params = {f"self_attn.{name}": a for name, a in PARAMS.items()}
+    assert _multi_head.check_params(params | {"other": X}, "self_attn.") == 4
 
 
 def test_inputs_left_out_where_sizes_differ():

@@ -239,6 +239,13 @@ def test_what_distributing_the_window_saves():
     assert kept == [2 * 4 * 8, 4 * 8]  # every kernel once for each place
 
 
+def test_windows_written_out_stand_side_by_side_unless_told():
+    convs = draw_convs(np.random.default_rng(0), 1, [2, 4, 4], [(4,), (2,)])
+    for ours, told in zip(mlp_from_convs(convs), mlp_from_convs(convs, 1), strict=True):
+        np.testing.assert_array_equal(ours[0], told[0])
+    assert [W.shape for W, _ in mlp_from_convs(convs)] == [(8, 10), (4, 8)]
+
+
 # --- time-delay networks -------------------------------------------------------------
 
 
@@ -406,6 +413,7 @@ WRONG = [
     ),
     (convs_from_mlp, (None, 2), "layers must be a list of pairs (W, b), got NoneType"),
     (mlp_from_convs, ([],), "convs must be a list of pairs (W, b), got none"),
+    (mlp_from_convs, ([(None, None)],), "convs[0][0] must be an array"),
     (mlp_from_convs, (ONE,), "convs[0][0] must have shape (C1, C, K1), got (4, 6)"),
     (
         mlp_from_convs,
