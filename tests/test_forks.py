@@ -45,6 +45,12 @@ def test_three():
 def test_nothing(): assert {nothing}
 """
 
+DRAWN = """\
+from hypothesis import given, strategies
+@given(strategies.integers(3, 5))
+def test_drawn(n): assert x_double(n) == 2 * n
+"""
+
 DRIVER = """\
 import json, sys
 import forks, pytest
@@ -54,24 +60,26 @@ names = [f"thing.x_double__mutmut_{n}" for n in (1, 4, 2, 3)]
 names += ["thing.x_other__mutmut_1"]
 belongs = lambda test, mutant: sys.argv[1] in test
 store = lambda _, trial: tried.append([trial.code, trial.failed[-5:]])
-plugin = forks.Forks(names, belongs, store)
+plugin = forks.Forks(names, belongs, store, drawing=sys.argv[2] == "True")
 status = pytest.main(["-q", "-s", "-p", "no:cacheprovider", "test_thing.py"], [plugin])
 json.dump([int(status), tried, plugin.trouble], open("said.json", "w"))
 """
 
 
-def tried(folder, belonging="test_", nothing="True", thing=THING):
+def tried(folder, belonging="test_", nothing="True", thing=THING, drawn=None):
     """Try five mutants in a folder; return pytest's status, the trials, what is wrong.
 
     The first mutant is right for 2 alone, the second never, the third always, the
     fourth does not end, the fifth is of a function that no test reaches. Of a trial
-    there are its code and the end of the name of the test that failed.
+    there are its code and the end of the name of the test that failed. With a text of
+    tests that draw examples, only these are run.
     """
     (folder / "thing.py").write_text(thing)
     (folder / "setup.cfg").write_text("[mutmut]\nsource_paths = .\n")
-    (folder / "test_thing.py").write_text(TESTS.format(nothing=nothing))
+    tests = TESTS.format(nothing=nothing) + (drawn or "")
+    (folder / "test_thing.py").write_text(tests)
     subprocess.run(
-        [sys.executable, "-c", DRIVER, belonging],
+        [sys.executable, "-c", DRIVER, belonging, str(drawn is not None)],
         cwd=folder,
         env={
             "PATH": "/usr/bin:/bin",
@@ -94,6 +102,17 @@ def tried(folder, belonging="test_", nothing="True", thing=THING):
 def test_each_mutant_is_told_apart(tmp_path, belonging, first, second):
     trials = [first, second, [0, ""], [36, ""], [33, ""]]
     assert tried(tmp_path, belonging) == [0, trials, []]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "status", "trials"),
+    [
+        (DRAWN, 0, [[1, "drawn"], [1, "drawn"], [0, ""], [36, ""], [33, ""]]),
+        ("", pytest.ExitCode.NO_TESTS_COLLECTED, [[33, ""]] * 5),
+    ],
+)
+def test_only_what_draws_examples_is_run(tmp_path, drawn, status, trials):
+    assert tried(tmp_path, drawn=drawn) == [status, trials, []]
 
 
 def test_nothing_is_tried_where_a_test_fails_already(tmp_path):

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from contextlib import nullcontext
 from unittest.mock import Mock
 
 import mutate
@@ -102,7 +103,7 @@ def test_a_report_fails_for_what_survives_and_for_what_no_longer_does(capsys):
 @pytest.mark.parametrize(
     ("asked", "lived", "again"),
     [
-        ({}, ["x_step_1"], [("gru", "30")]),
+        ({}, ["x_step_1"], [(mutate.AGAIN, "gru", "30")]),
         ({}, [], []),
         ({"EXAMPLES": "5"}, ["x_step_1"], []),
     ],
@@ -115,7 +116,7 @@ def test_what_lives_is_tried_again_with_all_examples(monkeypatch, asked, lived, 
     }
     monkeypatch.setattr(mutate.os, "environ", dict(asked))
     monkeypatch.setattr(mutate, "generate", lambda: dict.fromkeys(found, Mock()))
-    monkeypatch.setattr(mutate, "attack", lambda data: None)
+    monkeypatch.setattr(mutate, "attack", lambda data, again: None)
     monkeypatch.setattr(mutate, "results", lambda data: found)
     monkeypatch.setattr(
         mutate.subprocess,
@@ -124,3 +125,22 @@ def test_what_lives_is_tried_again_with_all_examples(monkeypatch, asked, lived, 
     )
     assert mutate.main(["lstm", "gru"]) == len(lived)
     assert tried == again
+
+
+def test_again_only_what_is_not_listed_is_tried(monkeypatch):
+    data = Mock(exit_code_by_key={"seqlib.gru.x_a__mutmut_1": 0, "seqlib.gru.b": 0})
+    survivor = "seqlib.gru.x_a__mutmut_1\n    a -> b"
+    found = {"gru": mutate.Outcome(10, 1, [survivor], [], 5.0)}
+    made, run = [], Mock(return_value=0)
+    monkeypatch.setattr(mutate, "results", lambda data: found)
+    monkeypatch.setattr(
+        mutate, "Forks", lambda *a, **k: made.append((a[0], k)) or Mock(trouble=[])
+    )
+    monkeypatch.setattr(mutate.pytest, "main", run)
+    monkeypatch.setattr(mutate, "change_cwd", lambda folder: nullcontext())
+    for again in (True, False):
+        mutate.attack({"gru": data}, again)
+    assert made == [
+        (["seqlib.gru.x_a__mutmut_1"], {"drawing": True}),
+        (["seqlib.gru.x_a__mutmut_1", "seqlib.gru.b"], {"drawing": False}),
+    ]

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import pytest
 from _pytest.runner import runtestprotocol
+from hypothesis import is_hypothesis_test
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from tqdm import tqdm
@@ -128,8 +129,10 @@ class Forks:
         mutants: list[str],
         belongs: Callable[[str, str], bool],
         store: Callable[[str, Trial], None],
+        drawing: bool = False,
     ) -> None:
         self.mutants = mutants
+        self.drawing = drawing  # only what draws examples, since there are more now
         self.belongs = belongs  # of a test's name and a mutant's: is it for this one?
         self.store = store
         self.trouble: list[str] = []
@@ -139,7 +142,10 @@ class Forks:
         modules = {mutant.rpartition(".")[0]: mutant for mutant in self.mutants}
         for_some = modules.values()
         items[:] = [
-            i for i in items if any(self.belongs(i.nodeid, m) for m in for_some)
+            i
+            for i in items
+            if any(self.belongs(i.nodeid, m) for m in for_some)
+            if not self.drawing or is_hypothesis_test(i.obj)
         ]
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -147,7 +153,7 @@ class Forks:
         seen = watch(session.items)
         if broken := [name for name, test in seen.items() if not test.passed]:
             self.trouble = ["These fail as they stand:", *broken]
-        elif not any(test.reached for test in seen.values()):
+        elif not (self.drawing or any(test.reached for test in seen.values())):
             self.trouble = ["No test reaches a function that was changed."]
         if self.trouble:
             return True

@@ -4,9 +4,9 @@
 for these, of a package for all in it; `make mutate` at the lowest priority. mutmut
 makes the changes (a sign, a factor, an argument, a comparison) inside every function;
 the module's own tests run on each, with few examples, until one fails (`forks.py`);
-what no test fails for is tried once more with as many examples as the tests have. What
-was found stays in `mutants/`: run it again and it goes on where it stopped, with
-what has changed since.
+what no test fails for is tried once more, by those that draw examples, with as many of
+them as `make test` draws. What was found stays in `mutants/`: run it again and it goes
+on where it stopped, with what has changed since.
 
 Only what computes is changed: docstrings, the calls that check arguments, `strict` and
 what is raised are passed over (`CHECKS`), and so are tables at the top of a module,
@@ -104,6 +104,7 @@ SEEING = (
 )
 QUIET = ("-q", "-s", "--rootdir=.", "-p", "no:cacheprovider", "-W", "ignore")
 QUIET += ("--tb=native",)  # else half of the time goes into telling what failed
+AGAIN = "--again"
 OPEN = (None, SURVIVED, UNREACHED)  # not tried, or no test has failed
 
 
@@ -190,10 +191,17 @@ def generate() -> dict[str, SourceFileMutationData]:
     return known
 
 
-def attack(wanted: dict[str, SourceFileMutationData]) -> None:
-    """Try the mutants of these modules that no test has failed for yet."""
+def attack(wanted: dict[str, SourceFileMutationData], again: bool) -> None:
+    """Try the mutants of these modules that no test has failed for yet.
+
+    If this is done again, with more examples, only tests that draw some are run, and
+    only on what has survived without being listed.
+    """
     home = {mutant: d for d in wanted.values() for mutant in d.exit_code_by_key}
     todo = [m for m, d in home.items() if d.exit_code_by_key[m] in OPEN]
+    if again:
+        lived = [s for found in results(wanted).values() for s in found.survivors]
+        todo = [survivor.partition("\n")[0] for survivor in lived]
 
     def store(mutant: str, trial: Trial) -> None:
         home[mutant].exit_code_by_key[mutant] = trial.code
@@ -201,10 +209,10 @@ def attack(wanted: dict[str, SourceFileMutationData]) -> None:
         home[mutant].save()
 
     tests = list(dict.fromkeys(test for name in wanted for test in tests_of(name)))
-    forks = Forks(todo, belongs, store)
+    forks = Forks(todo, belongs, store, drawing=again)
     with change_cwd("mutants"):
         status = pytest.main([*QUIET, *tests], plugins=[forks])
-    if status:
+    if status and not (again and status == pytest.ExitCode.NO_TESTS_COLLECTED):
         raise SystemExit("The tests could not be run.")
     if forks.trouble:
         raise SystemExit("\n".join(forks.trouble))
@@ -271,8 +279,9 @@ def results(data: dict[str, SourceFileMutationData]) -> dict[str, Outcome]:
     return {name: weigh(name, known) for name, known in data.items()}
 
 
-def main(wanted: list[str]) -> int:
-    """Mutate these modules, or all."""
+def main(words: list[str]) -> int:
+    """Mutate the modules of these names, or all."""
+    again, wanted = AGAIN in words, [word for word in words if word != AGAIN]
     chosen = named(wanted)
     few = "EXAMPLES" not in os.environ
     os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
@@ -280,11 +289,13 @@ def main(wanted: list[str]) -> int:
     print(f"Changing {len(modules())} modules …", flush=True)
     made = generate()
     data = {name: made[name] for name in chosen}
-    attack(data)
+    attack(data, again)
+    if again:
+        return 0  # who has called this will tell
     lived = [name for name, found in results(data).items() if found.survivors]
     if few and lived:  # pytest can be run once in a process
-        again = [sys.executable, __file__, *lived]
-        subprocess.run(again, env=os.environ | {"EXAMPLES": "30"}, cwd=ROOT)
+        more = [sys.executable, __file__, AGAIN, *lived]
+        subprocess.run(more, env=os.environ | {"EXAMPLES": "30"}, cwd=ROOT)
         for name in lived:
             data[name].load()
     return 1 if report(results(data)) else 0
