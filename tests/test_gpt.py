@@ -16,6 +16,7 @@ from seqlib.decode import beam_search, greedy, sample, take_rows
 from seqlib.functional import log_softmax
 from seqlib.nn import GPT, GPTConfig
 from seqlib.transformer import (
+    _kept,
     gpt,
     gpt_backward,
     gpt_shapes,
@@ -23,6 +24,7 @@ from seqlib.transformer import (
     init_gpt,
     positions_from,
 )
+from seqlib.transformer._names import under
 
 SIZES = st.integers(1, 4)
 FORMS = {
@@ -303,8 +305,67 @@ def test_the_cache_is_not_copied_for_every_token():
         rooms.add(id(past.room))
         assert past["keys"][0].base is past.room.buffers[0][0]
     assert len(rooms) <= 7  # 2, 6, 14, 30, 62, 126 places
+    assert past.room.buffers[0][0].shape[2] == 126
     with pytest.raises(ValueError, match=r"^ids must have at most P=64 positions, got"):
         gpt_step(np.array([[1]]), params, 2, past)
+
+
+@pytest.mark.parametrize("first", [None, np.array([[True, True], [True, True]])])
+def test_padding_may_begin_after_a_while(first):
+    _, params = make(np.random.default_rng(0), 5, 6, 2, 4, 3, 2)
+    ids, real = np.array([[1, 2, 0, 3], [3, 4, 4, 1]]), np.ones((2, 4), bool)
+    real[1, 2] = False
+    wanted, _ = gpt(ids, params, 2, real)
+    _, past = gpt_step(ids[:, :2], params, 2, None, first)
+    got, past = gpt_step(ids[:, 2:], params, 2, past, real[:, 2:])
+    close(got, wanted[:, 2:])
+    np.testing.assert_array_equal(past["key_mask"], real)
+
+
+def test_a_step_without_head_gives_what_the_last_norm_makes():
+    _, params = make(np.random.default_rng(0), 5, 6, 2, 4, 3, 2)
+    ids = np.array([[1, 2, 0]])
+    wanted, _ = gpt(ids, params, 2, head=False)
+    got, _ = gpt_step(ids, params, 2, head=False)
+    close(got, wanted)
+
+
+HOLD = "past must hold keys, values, key_mask, following, got"
+
+
+@pytest.mark.parametrize(
+    ("past", "sentence"),
+    [
+        (3, "past must be None or what gpt_step returned, got int"),
+        ({}, "past must hold keys, values, key_mask, following, got nothing"),
+        (
+            {"b": 1, "a": 2},
+            "past must hold keys, values, key_mask, following, got a, b",
+        ),
+        ({"keys": []}, "past['keys'] must be a tuple of 2 arrays, got list"),
+        ({"values": (1,)}, "past['values'] must be a tuple of 2 arrays, got 1"),
+    ],
+)
+def test_what_is_no_past(past, sentence):
+    _, params = make(np.random.default_rng(0), 5, 6, 2, 4, 3, 2)
+    _, right = gpt_step(np.array([[1, 2]]), params, 2)
+    if past and past != 3 and "b" not in past:
+        past = dict(right) | past
+    with pytest.raises((TypeError, ValueError), match="^" + re.escape(sentence) + "$"):
+        gpt_step(np.array([[1]]), params, 2, past)
+
+
+def test_only_what_is_asked_for_is_multiplied(monkeypatch):
+    _, params = make(np.random.default_rng(0), 5, 6, 1, 4, 3, 2)
+    linear, shapes = _kept.linear, []
+    monkeypatch.setattr(
+        _kept, "linear", lambda x, W, b: shapes.append(W.shape) or linear(x, W, b)
+    )
+    own = under("blocks.0.self_attn.", params)
+    for parts in (range(1), range(1, 3), range(3)):
+        heads = _kept.heads_of(np.ones((1, 2, 4)), own, 2, parts)
+        assert [a.shape for a in heads] == [(1, 2, 2, 2)] * len(parts)
+    assert shapes == [(4, 4), (8, 4), (12, 4)]
 
 
 def test_no_gradient_flows_through_a_step():

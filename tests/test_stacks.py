@@ -478,6 +478,10 @@ def test_errors_of_stacks_name_the_whole_parameter():
             {k: a for k, a in params.items() if "encoder.layers.0." not in k},
             "params must hold encoder.layers numbered from 0 without a gap, got 1",
         ),
+        (
+            {k: a for k, a in params.items() if "decoder.layers.1." not in k},
+            "params must hold decoder.layers numbered from 0 without a gap, got 0, 2",
+        ),
     ):
         with pytest.raises(ValueError, match=f"^{sentence}$"):
             f(params=new)
@@ -489,6 +493,8 @@ def test_errors_of_stacks_name_the_whole_parameter():
         transformer(x, y, params, 3)
     with pytest.raises(TypeError, match=r"^params must be a dict .* got list"):
         f(params=[])
+    with pytest.raises(TypeError, match=r"^params must be a dict .* names$"):
+        f(params={1: x})
 
 
 def test_errors_of_tokens():
