@@ -543,6 +543,36 @@ def test_each_parameter_that_does_not_fit_is_named(name):
         seq2seq(src, tgt, fewer, **choices)
 
 
+SIZES_OF_A_MODEL = (
+    *("src_size", "tgt_size", "embedding_size", "hidden_size", "num_layers"),
+    "decoder_size",
+)
+
+
+def test_parameters_are_drawn_evenly_and_as_large_as_they_are_asked_for():
+    rng = np.random.default_rng(0)
+    sizes = {"attention_size": 7, "decoder_size": 16, "init": "zero"}
+    params = init_seq2seq("gru", 5, 400, 3, 4, context="attention", **sizes, rng=rng)
+    shapes = {k: a.shape for k, a in params.items() if k.startswith("attention.")}
+    assert shapes == {
+        "attention.W_q": (7, 16),
+        "attention.W_k": (7, 4),
+        "attention.w": (7,),
+    }
+    assert not any("reverse" in name for name in params)
+    weight = params["output.weight"]  # (400, 16)
+    assert 0.248 < weight.max() < 0.25
+    assert -0.25 < weight.min() < -0.248
+    assert abs(weight.mean()) < 0.01
+
+
+@pytest.mark.parametrize("size", SIZES_OF_A_MODEL)
+def test_a_size_that_is_none_is_named(size):
+    right = dict.fromkeys(SIZES_OF_A_MODEL, 2)
+    with pytest.raises(ValueError, match=f"^{size} must be at least 1, got 0$"):
+        init_seq2seq("gru", **right | {size: 0})
+
+
 def test_a_state_that_does_not_fit_is_not_copied():
     sentence = (
         r"init must be 'project', 'learned' or 'zero' where the encoder has "
