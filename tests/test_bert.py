@@ -156,6 +156,53 @@ def test_gradients_by_differences_with_dropout():
         close(grads[name], steps, 1e-7, scale=1 + np.abs(steps).max())
 
 
+def test_dropout_comes_after_the_embeddings_too():
+    """With p near 1 the blocks see zeros, whatever the tokens were."""
+    _, params = make(np.random.default_rng(0), 5, 4, 2, 1, 4, 3, 2)
+    options = {"dropout": 1 - 1e-12, "rng": np.random.default_rng(0)}
+    hidden, *_ = bert(np.array([[1, 2]]), params, 2, **options)
+    np.testing.assert_array_equal(hidden[:, 0], hidden[:, 1])
+
+
+def test_without_dropout_nothing_is_drawn():
+    _, params = make(np.random.default_rng(0), 5, 4, 2, 1, 4, 3, 2)
+    rng = np.random.default_rng(1)
+    bert(np.array([[1, 2]]), params, 2, rng=rng)
+    assert rng.random() == np.random.default_rng(1).random()
+
+
+def test_by_default_as_little_is_added_to_variances_as_in_bert():
+    _, params = make(np.random.default_rng(0), 5, 4, 2, 1, 4, 3, 2)
+    ids = np.array([[1, 2]])
+    hidden, *_ = bert(ids, params, 2)
+    np.testing.assert_array_equal(hidden, bert(ids, params, 2, eps=1e-12)[0])
+
+
+def test_biases_left_out_are_zeros():
+    _, params = make(np.random.default_rng(0), 5, 4, 2, 1, 4, 3, 2, pooler=False)
+    zeros = {k: a * (not k.endswith("bias")) for k, a in params.items()}
+    fewer = {k: a for k, a in params.items() if not k.endswith("bias")}
+    ids = np.array([[1, 2]])
+    hidden, _, cache = bert(ids, fewer, 2)
+    wanted, _, right = bert(ids, zeros, 2)
+    close(hidden, wanted)
+    grads, rights = (bert_backward(hidden, None, c) for c in (cache, right))
+    assert list(grads) == list(fewer)
+    for name, grad in grads.items():
+        close(grad, rights[name], scale=1 + np.abs(rights[name]).max())
+
+
+@pytest.mark.parametrize("pooler", [True, False])
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("F", [None, 3])
+def test_names_and_shapes_are_those_of_torchs_layers(F, K, pooler):
+    theirs = Reference(5, 7, K, 2, 4, F or 16, 2, "gelu", 1e-12, pooler)
+    shapes = {name: tuple(p.shape) for name, p in theirs.named_parameters()}
+    options = (5, 7, 2, 4, F, K, pooler)
+    assert bert_shapes(*options) == shapes
+    assert {name: a.shape for name, a in init_bert(*options).items()} == shapes
+
+
 def test_gradients_there_is_nothing_for():
     _, params = make(np.random.default_rng(0), 5, 4, 2, 1, 4, 3, 2)
     *_, cache = bert(np.array([[1, 2]]), params, 2)
