@@ -1,6 +1,7 @@
 """BERT and its heads against torch.nn's layers, autograd and differences."""
 
 import re
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -292,6 +293,31 @@ def test_the_classification_head(lead, dropout):
         close(grad, by_differences(loss, inputs, i), 1e-8, scale=1)
 
 
+def test_a_classification_without_its_inputs_is_its_bias():
+    params, x = {"bias": np.ones(2), "weight": np.ones((2, 4))}, np.ones((3, 4))
+    rng = np.random.default_rng(0)
+    out, _ = classification_head(x, params, dropout=1 - 1e-12, rng=rng)
+    np.testing.assert_array_equal(out, np.ones((3, 2)))
+    fresh = np.random.default_rng(0)
+    classification_head(x, params, rng=fresh)
+    assert fresh.random() == np.random.default_rng(0).random()
+
+
+@pytest.mark.parametrize("tiny", [False, True])
+def test_the_masked_lm_head_by_default_is_berts(tiny):
+    torch.manual_seed(0)
+    layers = {
+        "dense": torch.nn.Linear(4, 4),
+        "gelu": torch.nn.GELU(),
+        "norm": torch.nn.LayerNorm(4, eps=1e-12),
+        "decoder": torch.nn.Linear(4, 7),
+    }
+    model, x = torch.nn.Sequential(OrderedDict(layers)).double(), torch.ones(1, 4) / 3
+    x = x.double() * 1e-6 if tiny else x.double()
+    out, _ = masked_lm_head(x, model.state_dict())
+    close(out, model(x).detach(), 1e-12, scale=1)
+
+
 # --- words to be guessed ------------------------------------------------------------
 
 
@@ -318,6 +344,9 @@ def test_shares_of_hidden_words():
     assert words.min() < 20  # from all of the vocabulary
     assert words.max() > V - 20
     assert abs(words.mean() - V / 2) < 5 * V / np.sqrt(12 * len(words))
+    few = np.ones(1000, int)
+    seen, _ = mask_tokens(few, np.random.default_rng(1), 4, 3, p=1.0)
+    assert set(seen) == {0, 1, 2, 3}
 
 
 @given(

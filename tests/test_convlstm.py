@@ -285,7 +285,18 @@ def test_init_convlstm():
         for arrays in (params, module.state_dict()):
             values = np.concatenate([to_numpy(a).ravel() for a in arrays.values()])
             assert 0.99 / 12 < np.abs(values).max() < 1 / 12  # 1 / sqrt(16 * 3 * 3)
-    assert (init_convlstm(2, 16, 3)["weight_ih_l0"] != params["weight_ih_l0"]).any()
+    drawn = init_convlstm(2, 16, 3)
+    assert (drawn["weight_ih_l0"] != params["weight_ih_l0"]).any()
+    assert list(drawn) == list(ConvLSTM(2, 16, 3).state_dict())
+
+
+def test_zeros_that_are_not_given_are_made_where_the_rest_is():
+    meta = {"device": "meta", "dtype": torch.float64}  # it refuses to be mixed
+    params = {k: torch.empty(a.shape, **meta) for k, a in PARAMS.items()}
+    x = torch.empty(CLIP["x"].shape, **meta)
+    y, _, cache = convlstm(x, None, params)
+    dx, _, grads = convlstm_backward(None, None, cache)
+    assert {a.device.type for a in (y, dx, *grads.values())} == {"meta"}
 
 
 # --- the module ----------------------------------------------------------------------
@@ -397,6 +408,8 @@ SENTENCES = [
         "params must not hold weight_ih_l0_reverse, unused here",
     ),
     (init_convlstm, {"in_channels": 0}, "in_channels must be at least 1, got 0"),
+    (init_convlstm, {"hidden_channels": 0}, "hidden_channels must be at least 1, "),
+    (init_convlstm, {"num_layers": 0}, "num_layers must be at least 1, got 0"),
     (init_convlstm, {"kernel_size": 2.5}, "kernel_size must be a whole number, got"),
     (init_convlstm, {"rng": 0}, "rng must be a numpy generator, "),
     (ConvLSTM, {"hidden_channels": 0}, "hidden_channels must be at least 1, got 0"),
