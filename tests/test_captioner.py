@@ -332,6 +332,56 @@ def test_input_that_does_not_fit(change, sentence):
     assert str(caught.value).startswith(sentence)
 
 
+@pytest.mark.parametrize("lost", ["weight", "bias"])
+def test_a_layer_for_the_vector_has_both_its_parameters(lost):
+    params, choices = model("gru", FORMS[5], vector=5)
+    images, tgt, _ = batch()
+    del params[f"encoder.fc.{lost}"]
+    with pytest.raises(ValueError, match=rf"^params must hold encoder.fc.{lost}, "):
+        captioner(images, tgt, params, **choices)
+
+
+def test_by_default_a_caption_begins_with_the_images_vector():
+    rng = np.random.default_rng(0)
+    sizes = {"embedding_size": 3, "hidden_size": 4}
+    params = init_captioner("gru", (2, 8, 8), 6, (3, 4, 5), **sizes, rng=rng)
+    form = "once", "additive", "project"
+    told = init_captioner("gru", (2, 8, 8), 6, (3, 4, 5), 3, 4, 1, *form)
+    assert {k: a.shape for k, a in params.items()} == {
+        k: a.shape for k, a in told.items()
+    }
+    images, tgt = rng.normal(size=(2, 2, 8, 8)), rng.integers(0, 6, (2, 3))
+    logits, _ = captioner(images, tgt, params, "gru")
+    wanted, _ = captioner(images, tgt, params, "gru", *form)
+    np.testing.assert_array_equal(logits, wanted)
+    attending = init_captioner(
+        "gru", (2, 8, 8), 6, (3,), 3, 4, 1, "attention", attention_size=7, rng=rng
+    )
+    assert attending["attention.W_q"].shape == (7, 4)
+    logits, _ = captioner(images, tgt, attending, "gru", "attention")
+    wanted, _ = captioner(images, tgt, attending, "gru", "attention", *form[1:])
+    np.testing.assert_array_equal(logits, wanted)
+    for own, context in ((params, "once"), (attending, "attention")):
+        first = captioner_start(images, 0, own, "gru", *[context][: context != "once"])
+        right = captioner_start(images, 0, own, "gru", context, *form[1:])
+        outs = (
+            decoder_step(*start, own, "gru", context, "additive")[0]
+            for start in (first, right)
+        )
+        np.testing.assert_array_equal(next(outs), next(outs))
+
+
+def test_convolutions_are_drawn_as_is_right_for_a_relu():
+    rng = np.random.default_rng(0)
+    params = init_captioner("gru", (3, 8, 8), 6, (64, 64), 3, 4, kernel_size=5, rng=rng)
+    for k, C in enumerate((3, 64)):
+        weight = params[f"encoder.conv{k}.weight"]
+        bound = np.sqrt(6 / (C * 5 * 5))  # a variance of 2 / (C K K)
+        assert 0.98 * bound < weight.max() < bound
+        assert -bound < weight.min() < -0.98 * bound
+        assert not params[f"encoder.conv{k}.bias"].any()
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -349,7 +399,17 @@ def test_input_that_does_not_fit(change, sentence):
             "channels must be a tuple of whole numbers, one a layer, go",
         ),
         ({"channels": (0,)}, "channels must be at least 1, got 0"),
-        ({"vector_size": 0}, "vector_size must be at least 1, got 0"),
+        *(
+            ({size: 0}, f"{size} must be at least 1, got 0")
+            for size in (
+                *("tgt_size", "embedding_size", "hidden_size", "num_layers"),
+                *("kernel_size", "vector_size", "attention_size"),
+            )
+        ),
+        (
+            {"image_size": (2, 7, 9), "channels": (3, 4, 5)},
+            "image_size must have at least 8 by 8 places for 3 layers, got (7, 9)",
+        ),
         ({"rng": 0}, "rng must be a numpy generator, np.random.default_rng(seed), got"),
         (
             {"score": "dot"},

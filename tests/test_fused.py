@@ -167,6 +167,14 @@ def test_in_the_place_of_its_argument(size, dtype):
     close(found, back, TYPES[dtype], scale=1 + back.abs().max().item())
 
 
+def test_rows_without_a_key_in_one_example_of_a_batch():
+    scores, mask = torch.ones(2, 3, 4), torch.ones(2, 3, 4, dtype=torch.bool)
+    mask[1, 2] = False
+    mask[0, :, 1] = False  # a key that no row has: no row is without one
+    wanted = torch.where(mask, 1.0, 0.0) / mask.sum(-1, keepdim=True).clamp(min=1)
+    close(_fused.masked_softmax(scores, mask), wanted, 1e-6, scale=1)
+
+
 def test_rows_without_a_key_take_the_single_pass_too():
     """As long as numbers stand in them: in a left-padded batch there are many."""
     scores = torch.ones(2, 3, 4)

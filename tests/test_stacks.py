@@ -45,7 +45,8 @@ def torchs(rng, sizes, last_norm=True, layers=(2, 3), **options):
     bias = options.get("bias", True)
     parts, E = [], H * d
     for name, count in zip(("Encoder", "Decoder"), layers, strict=True):
-        norm = torch.nn.LayerNorm(E, bias=bias, dtype=torch.float64)
+        eps = options.get("layer_norm_eps", 1e-5)
+        norm = torch.nn.LayerNorm(E, eps, bias=bias, dtype=torch.float64)
         make = getattr(torch.nn, f"Transformer{name}Layer")
         more = {"enable_nested_tensor": False} if name == "Encoder" else {}
         stack = getattr(torch.nn, f"Transformer{name}")
@@ -175,6 +176,22 @@ def test_the_stacks_alone(activation, dropout):
             assert np.abs(other - out).max() > 0.01
 
 
+@pytest.mark.parametrize("name", ["encoder", "decoder", "both"])
+def test_by_default_stacks_are_those_of_torch(name):
+    rng = np.random.default_rng(0)
+    theirs, params = torchs(rng, (2, 2, 5))
+    assert not theirs.encoder.layers[0].norm_first
+    x, y = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 2, 4))
+    own = {k.partition(".")[2]: a for k, a in params.items() if k.startswith(name)}
+    f, inputs, weights, right = {
+        "encoder": (transformer_encoder, [x], own, theirs.encoder),
+        "decoder": (transformer_decoder, [y, x], own, theirs.decoder),
+        "both": (transformer, [x, y], params, theirs),
+    }[name]
+    out, _ = f(*inputs, weights, 2)
+    close(out, right(*map(tensor, inputs)).detach(), 1e-10)
+
+
 def words(rng, E, vocab=(7, 7), **which):
     """Return the parameters around the stacks, as `which` says."""
     V, W = vocab
@@ -221,7 +238,8 @@ def reference(theirs, around, ids, decoder_ids, real, real_tgt, scaled, layout):
         x = x + table[: tokens.shape[1]]
         if (weight := around.get(f"{side}.layernorm_embedding.weight")) is not None:
             bias = around[f"{side}.layernorm_embedding.bias"]
-            x = torch.nn.functional.layer_norm(x, (E,), weight, bias)
+            eps = theirs.encoder.layers[0].norm1.eps
+            x = torch.nn.functional.layer_norm(x, (E,), weight, bias, eps)
         tables[side], vectors[side] = W, x
     causal = torch.triu(torch.full((decoder_ids.shape[1],) * 2, -torch.inf), 1)
     padding = [torch.tensor(np.where(m, 0.0, -np.inf)) for m in (real, real_tgt, real)]
@@ -249,7 +267,8 @@ FORMS = {
 def test_from_tokens_to_logits_as_with_torch(form, layout):
     rng, which = np.random.default_rng(len(form)), FORMS[form]
     pre = form == "all apart"
-    theirs, params = torchs(rng, (2, 2, 5), last_norm=pre, norm_first=pre)
+    more = {"norm_first": pre, "layer_norm_eps": 0.1}
+    theirs, params = torchs(rng, (2, 2, 5), last_norm=pre, **more)
     vocab = (9, 7) if which.get("separate") else (7, 7)
     around = words(rng, 4, vocab, **which)
     params = {**around, **params}
@@ -258,6 +277,7 @@ def test_from_tokens_to_logits_as_with_torch(form, layout):
     real = np.arange(5) < np.array([[5], [3]])
     real_tgt = np.arange(4) < np.array([[2], [4]])
     options = {"scale_embedding": form != "BART", "layout": layout, "norm_first": pre}
+    options["eps"] = 0.1
     f = partial(seq2seq_transformer, ids, decoder_ids)
     logits, cache = f(params, 2, real, real_tgt, **options)
 
@@ -518,6 +538,16 @@ def test_errors_of_tokens():
             "ids must have at most 6 tokens, as many as there are learned positions",
         ),
         (TypeError, lambda: f(key_mask=ids), "key_mask must hold booleans, got int64"),
+        (
+            TypeError,
+            lambda: f(decoder_key_mask=decoder_ids),
+            "decoder_key_mask must hold booleans, got int64",
+        ),
+        (
+            ValueError,
+            lambda: seq2seq_transformer(ids[0], decoder_ids, params, 2),
+            r"ids must have shape \(B, T\), got \(4,\)",
+        ),
         (ValueError, lambda: f(layout="x"), "layout must be one of 'interleaved', "),
         (ValueError, lambda: f(dropout=1.0), "dropout must be at least 0 and below 1"),
         (TypeError, lambda: f(dropout=0.1), "rng must be a numpy generator"),
@@ -541,6 +571,15 @@ def test_errors_of_tokens():
     ):
         with pytest.raises(error, match=f"^{sentence}"):
             call()
+
+
+def test_a_norm_of_the_embeddings_without_bias():
+    rng, params = model()
+    ids, decoder_ids = rng.integers(0, 7, (2, 4)), rng.integers(0, 7, (2, 5))
+    names = [f"{side}.layernorm_embedding.bias" for side in ("encoder", "decoder")]
+    zeros = params | {name: np.zeros(4) for name in names}
+    f = partial(seq2seq_transformer, ids, decoder_ids, num_heads=2)
+    close(f(without(params, *names))[0], f(zeros)[0], 1e-12)
 
 
 def test_no_more_steps_than_learned_positions():

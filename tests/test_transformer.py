@@ -275,6 +275,21 @@ def test_dropout_leaves_nothing_out():
         assert counting.random() == drawn.random()
 
 
+def test_by_default_blocks_are_torchs_by_default():
+    rng = np.random.default_rng(0)
+    problem = Problem(rng, "decoder", (2, 3, 4, 2, 3, 5), ("none", "none"), False)
+    x, memory = problem.x
+    out, _ = decoder_block(x, memory, problem.params, 2)
+    wanted, _ = decoder_block(x, memory, problem.params, 2, norm_first=False)
+    np.testing.assert_array_equal(out, wanted)
+    problem = Problem(rng, "encoder", (2, 3, 4, 2, 3, 5), ("none", "none"), False)
+    drawing = np.random.default_rng(1)
+    out, _ = encoder_block(x, problem.params, 2, rng=drawing)
+    wanted, _ = encoder_block(x, problem.params, 2, norm_first=False)
+    np.testing.assert_array_equal(out, wanted)
+    assert drawing.random() == np.random.default_rng(1).random()  # nothing was drawn
+
+
 def test_a_causal_block_sees_no_future():
     rng = np.random.default_rng(0)
     problem = Problem(rng, "encoder", (1, 5, 1, 2, 3, 4), ("none", "none"), False)

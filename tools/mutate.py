@@ -87,7 +87,7 @@ TESTS = {  # where they are not in test_<module>.py
     "transformer._gpt": ["test_gpt.py"],
     "transformer._gpt_step": ["test_gpt.py"],
     "transformer._kept": ["test_gpt.py", "test_stacks.py"],
-    "transformer._model": ["test_stacks.py"],
+    "transformer._model": ["test_gpt.py", "test_bert.py"],
     "transformer._names": ["test_stacks.py", "test_gpt.py", "test_bert.py"],
     "transformer._seq2seq": ["test_stacks.py"],
     "transformer._seq2seq_checks": ["test_stacks.py"],
