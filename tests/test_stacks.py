@@ -582,6 +582,19 @@ def test_a_norm_of_the_embeddings_without_bias():
     close(f(without(params, *names))[0], f(zeros)[0], 1e-12)
 
 
+@pytest.mark.parametrize(("layer", "which"), [(0, 2), (1, 0)])
+def test_a_state_with_heads_of_another_size_is_refused(layer, which):
+    rng, params = model()
+    state = seq2seq_transformer_start(rng.integers(0, 7, (1, 2)), params, 2)
+    _, (t, real, kept) = seq2seq_transformer_step(state, np.array([1]), params, 2)
+    kept = [list(arrays) for arrays in kept]
+    kept[layer][which] = np.repeat(kept[layer][which], 2, axis=-1)
+    state = t, real, tuple(map(tuple, kept))
+    name = rf"state\[2\]\[{layer}\]\[{which}\]"
+    with pytest.raises(ValueError, match=rf"^{name} must have shape \(.* 2\), got "):
+        seq2seq_transformer_step(state, np.array([1]), params, 2)
+
+
 def test_no_more_steps_than_learned_positions():
     rng, params = model()
     state = seq2seq_transformer_start(rng.integers(0, 7, (1, 2)), params, 2)
