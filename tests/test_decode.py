@@ -575,6 +575,18 @@ def test_a_distribution_by_hand():
     assert far.tolist() == [1, 0]
 
 
+@pytest.mark.parametrize("options", [{}, {"top_k": 2}, {"top_p": 0.6}])
+@pytest.mark.parametrize("temperature", [1.0, 1e-3])
+def test_rows_of_a_batch_know_nothing_of_one_another(options, temperature):
+    """A sure row beside an unsure one: what is far below the first is all there is."""
+    rows = np.log([[0.98, 0.01, 0.01], [0.3, 0.4, 0.3]])
+    p = sampling_distribution(rows, temperature, **options)
+    for row, found in zip(rows, p, strict=True):
+        alone = sampling_distribution(row, temperature, **options)
+        np.testing.assert_allclose(found, alone, rtol=1e-12, atol=1e-300)
+        assert found.sum() == pytest.approx(1)
+
+
 @pytest.mark.referee("seqlib.decode.sample", by="chi-square, over all sequences")
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_draws_follow_the_distribution(library):
@@ -623,6 +635,15 @@ def test_one_seed_draws_alike_in_all_libraries():
     assert other[0].tolist() != drawn[0][0].tolist()
 
 
+def test_by_default_the_model_is_drawn_from_as_it_is():
+    model = Model(2, 6)
+    drawn = [
+        sample(model.step, start(np.array, 8), 5, 9, np.random.default_rng(3), **more)
+        for more in ({}, {"temperature": 1.0})
+    ]
+    assert drawn[0][0].tolist() == drawn[1][0].tolist()
+
+
 def test_what_is_impossible_is_never_drawn():
     class Edges(np.random.Generator):
         def random(self, size):
@@ -639,6 +660,57 @@ def test_what_is_impossible_is_never_drawn():
 
 
 # --- the end -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("search", [beam_search, exhaustive_search])
+def test_a_state_of_any_kind_with_its_own_reorder(search):
+    class Box:
+        def __init__(self, state):
+            self.state = state
+
+    def step(box, token):
+        log_probs, state = model.step(box.state, token)
+        return log_probs, Box(state)
+
+    def reorder(box, rows):
+        return Box(take_rows(box.state, rows))
+
+    model = Model(2, 4)
+    state, token = start(np.array, 2)
+    found = search(step, (Box(state), token), 3, 4, 3, reorder=reorder)
+    wanted = search(model.step, (state, token), 3, 4, 3)
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("V", "eos", "max_len", "fits"),
+    [(1000, 0, 2, True), (10**6, None, 1, True), (10**6 + 1, None, 1, False)],
+)
+def test_a_million_sequences_and_no_more(V, eos, max_len, fits):
+    def step(state, token):
+        return np.full((len(token), V), -np.log(V)), state
+
+    begin = (None, np.zeros(1, int))
+    if fits:
+        _, scores = exhaustive_search(step, begin, eos, 1, max_len)
+        assert np.isfinite(scores).all()
+    else:
+        with pytest.raises(
+            ValueError, match=r"at most a million sequences, got 1000001$"
+        ):
+            exhaustive_search(step, begin, eos, 1, max_len)
+
+
+def test_what_could_only_tie_is_not_followed():
+    asked = []
+
+    def step(state, token):
+        asked.append(len(token))
+        return np.log(np.full((len(token), 2), 0.5)), state
+
+    beam_search(step, (None, np.zeros(1, int)), 1, 2, 10)
+    assert len(asked) == 2  # "1" and "0 1" have ended, and "0 0" is as likely as that
 
 
 @pytest.mark.parametrize("search", [beam_search, exhaustive_search])

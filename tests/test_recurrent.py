@@ -10,6 +10,7 @@ from comparing import LIBRARIES, by_autograd, by_differences, close, to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlib import recurrent as _recurrent
 from seqlib.recurrent import CELLS, init_params, recurrent, recurrent_backward
 
 KINDS = ("rnn", "rnn_relu", "rnn_logistic", "lstm", "gru", "gru_before")
@@ -278,6 +279,34 @@ def test_the_state_is_held_on_padding(kind):
     np.testing.assert_array_equal(dfirst[:, :, empty], problem.dstate[:, :, empty])
     assert not y[empty].any()
     assert not dx[empty].any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "build", "name"),
+    [
+        ("rnn", _recurrent._simple, "tanh"),
+        ("rnn_relu", _recurrent._simple, "relu"),
+        ("rnn_logistic", _recurrent._simple, "logistic"),
+        ("gru", _recurrent._gated, "after"),
+        ("gru_before", _recurrent._gated, "before"),
+    ],
+)
+def test_cells_built_anew_are_those_of_the_table(kind, build, name):
+    def plain(cell):
+        return [(p.func, p.args, p.keywords) if hasattr(p, "func") else p for p in cell]
+
+    assert plain(build(name)) == plain(CELLS[kind])
+
+
+def test_what_nobody_wants_is_not_computed(monkeypatch):
+    back, wanted = _recurrent.scan_backward, []
+    monkeypatch.setattr(
+        _recurrent, "scan_backward", lambda *a: wanted.append(a[-1]) or back(*a)
+    )
+    params = init_params("rnn", 2, 3, num_layers=2)
+    y, _, cache = recurrent("rnn", np.ones((1, 2, 2)), None, params)
+    recurrent_backward(y, None, cache, input_gradient=False)
+    assert wanted == [True, False]  # from the last layer to the first
 
 
 def test_a_mask_of_ones_changes_nothing():
