@@ -723,6 +723,20 @@ def test_fewer_sequences_than_asked_for(search):
     assert np.exp(scores).round(9).tolist() == [[0.5, 0.5, 0]]
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_end_may_be_token_0(library):
+    """Input 1 ends at once; what fills its row up is the end, not another token."""
+    A = LIBRARIES[library]
+    rows = np.log([[0.1, 0.2, 0.7], [0.8, 0.1, 0.1], [0.1, 0.5, 0.4]])
+
+    def step(state, token):
+        return A(rows[to_numpy(token)]), state
+
+    tokens, scores = greedy(step, (None, A(np.array([0, 1]))), 0, 4)
+    assert to_numpy(tokens).tolist() == [[2, 1, 0], [0, 0, 0]]
+    np.testing.assert_allclose(to_numpy(scores), np.log([0.7 * 0.5 * 0.8, 0.8]))
+
+
 def test_nobody_is_asked_after_the_end():
     model = Model(0, 3)
     first = greedy(model.step, start(np.array), None, 6)[0][0]

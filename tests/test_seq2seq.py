@@ -16,6 +16,7 @@ from seqlib.functional import log_softmax
 from seqlib.masks import padding_mask
 from seqlib.recurrent import CELLS
 from seqlib.seq2seq import (
+    _model,
     decoder_step,
     init_seq2seq,
     seq2seq,
@@ -165,7 +166,7 @@ def test_finite_differences(form):
 
 @pytest.mark.parametrize("library", list(LIBRARIES)[1:])
 @pytest.mark.parametrize(
-    ("form", "kind"), zip(FORMS, [*CELLS, *CELLS], strict=False), ids=str
+    ("form", "kind"), [*zip(FORMS, [*CELLS, *CELLS], strict=False)], ids=str
 )
 def test_all_libraries_and_float_types(library, form, kind):
     params, choices = model(kind, form, L=2)
@@ -541,6 +542,34 @@ def test_each_parameter_that_does_not_fit_is_named(name):
     fewer = {k: a for k, a in params.items() if k != name}
     with pytest.raises(ValueError, match=r"which it lacks|, unused here"):
         seq2seq(src, tgt, fewer, **choices)
+
+
+@pytest.mark.parametrize("context", ["once", "attention"])
+def test_by_default_the_state_is_copied_and_the_context_given_once(context):
+    params, _ = model("gru", (context, "additive", "copy"))
+    src, tgt, _ = batch()
+    more = {} if context == "once" else {"context": context}
+    told = {"context": context, "score": "additive", "init": "copy"}
+    logits, _ = seq2seq(src, tgt, params, "gru", **more)
+    wanted, _ = seq2seq(src, tgt, params, "gru", **told)
+    np.testing.assert_array_equal(logits, wanted)
+    steps = (
+        decoder_step(
+            *seq2seq_start(src, 1, params, "gru", **choices),
+            params,
+            "gru",
+            context,
+            "additive",
+        )[0]
+        for choices in (more, told)
+    )
+    np.testing.assert_array_equal(next(steps), next(steps))
+
+
+def test_a_gradient_that_is_not_given_is_made_where_the_parameters_are():
+    like = {"output.weight": torch.empty(6, 4, device="meta", dtype=torch.float64)}
+    zeros = _model.check_gradients(None, None, like, (2, 3, 6), (), ())
+    assert (zeros.device.type, zeros.shape) == ("meta", (2, 3, 6))
 
 
 SIZES_OF_A_MODEL = (
