@@ -545,6 +545,37 @@ def test_each_parameter_that_does_not_fit_is_named(name):
 
 
 @pytest.mark.parametrize("context", ["once", "attention"])
+def test_a_gap_in_the_target_is_passed_over_by_all_layers(context):
+    params, choices = model("lstm", (context, "additive", "copy"), 2)
+    src, tgt, _ = batch()
+    real = np.ones(tgt.shape, bool)
+    real[:, 1] = False
+    gaps, _ = seq2seq(src, tgt, params, **choices, tgt_mask=real)
+    short, _ = seq2seq(src, np.delete(tgt, 1, axis=1), params, **choices)
+    close(np.delete(gaps, 1, axis=1), short)
+
+
+@pytest.mark.parametrize("context", ["once", "attention"])
+def test_no_mask_is_a_mask_of_ones(context):
+    params, choices = model("gru", (context, "additive", "copy"), 2)
+    src, tgt, _ = batch()
+    ones = {"src_mask": np.ones(src.shape, bool), "tgt_mask": np.ones(tgt.shape, bool)}
+    outs, _, grads = run(params, choices, src, tgt)
+    wanted, _, rights = run(params, choices, src, tgt, **ones)
+    for a, b in zip((*outs, *grads.values()), (*wanted, *rights.values()), strict=True):
+        close(a, b)
+
+
+def test_the_encoder_takes_vectors_as_long_as_its_embeddings():
+    params, choices = model("gru", FORMS[0])
+    src, tgt, _ = batch()
+    name = "encoder.weight_ih_l0"
+    wrong = params | {name: np.repeat(params[name], 2, axis=1)}
+    with pytest.raises(ValueError, match=rf"^{name} must have shape \(12, 3\), got "):
+        seq2seq(src, tgt, wrong, **choices)
+
+
+@pytest.mark.parametrize("context", ["once", "attention"])
 def test_by_default_the_state_is_copied_and_the_context_given_once(context):
     params, _ = model("gru", (context, "additive", "copy"))
     src, tgt, _ = batch()
