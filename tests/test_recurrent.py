@@ -445,6 +445,11 @@ def test_init_params_are_torchs(kind):
     assert (init_params(kind, 5, 16)["weight_ih_l0"] != params["weight_ih_l0"]).any()
 
 
+def test_by_default_there_is_one_layer_with_biases():
+    names = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"]
+    assert list(init_params("rnn", 2, 3)) == names
+
+
 def test_parameters_may_come_in_any_order():
     problem = Problem(np.random.default_rng(2), "rnn", 3, 4, 2, 3, 2, True)
     wanted = problem.ours()
