@@ -644,6 +644,14 @@ def test_names_of_the_blocks_are_told_in_full():
             gpt(ids, wrong, 2)
 
 
+def test_without_blocks_the_first_is_asked_for():
+    _, params = make(np.random.default_rng(0), 5, 4, 1, 4, 3, 2)
+    few = {k: a for k, a in params.items() if not k.startswith("blocks.")}
+    with pytest.raises(ValueError, match=r"^params must hold blocks\.0\.") as caught:
+        gpt(np.array([[1, 2]]), few, 2)
+    assert "blocks.1." not in str(caught.value)
+
+
 class Box:
     """What autograd has in hand for a tensor that it keeps."""
 

@@ -589,8 +589,7 @@ def test_by_default_the_state_is_copied_and_the_context_given_once(context):
             *seq2seq_start(src, 1, params, "gru", **choices),
             params,
             "gru",
-            context,
-            "additive",
+            **{k: a for k, a in choices.items() if k != "init"},
         )[0]
         for choices in (more, told)
     )
@@ -647,6 +646,43 @@ def test_a_state_that_does_not_fit_is_not_copied():
         seq2seq(src, tgt, params, "gru")
     with pytest.raises(ValueError, match=r"the decoder has H=4 and the annotations h"):
         init_seq2seq("gru", 5, 6, 3, 4, 1, True, "attention", "dot", "zero")
+
+
+TWO, HALF = np.ones((2, 4, 4)), np.ones((3, 1, 4), "f4")
+
+
+@pytest.mark.parametrize(
+    ("form", "change", "sentence"),
+    [
+        ("once", {"state": (TWO,)}, "state[0] must have shape (N, 1, 4), got (2,"),
+        (
+            "once",
+            {"state": (HALF,)},
+            "state[0] must hold float64 as output.weight",
+        ),
+        ("every", {"vector": None}, "vector must be an array (of numpy or torch)"),
+        ("every", {"vector": TWO[0]}, "vector must have shape (N=3, M), got (4, 4)"),
+        ("additive", {"values": None}, "values must be an array (of numpy or torch)"),
+        ("additive", {"values": TWO}, "values must have shape (N=3, S, A), got (2,"),
+        ("additive", {"mask": TWO[0]}, "mask must hold booleans, got float64"),
+        ("additive", {"mask": TWO[0] > 0}, "mask must have shape (N=3, S=4), got (4,"),
+        ("additive", {"keys": TWO}, "keys must have shape (3, 4, A=2), got (2, 4, 4)"),
+        ("bilinear", {"keys": TWO}, "keys must have shape (3, 4, 4), got (2, 4, 4)"),
+    ],
+)
+def test_what_is_no_state_of_this_decoder(form, change, sentence):
+    context = form if form in ("once", "every") else "attention"
+    score = form if context == "attention" else "additive"
+    params, choices = model("gru", (context, score, "copy"))
+    step, (state, token) = search_of(params, choices, batch()[0])
+    with pytest.raises((TypeError, ValueError)) as caught:
+        step(state._replace(**change), token)
+    assert str(caught.value).startswith(f"state.{sentence}")
+
+
+def test_targets_out_of_range_are_named():
+    with pytest.raises(ValueError, match=r"^targets must be 0 to 5, got 9"):
+        sequence_log_prob(np.zeros((1, 2, 6)), np.array([[1, 9]]))
 
 
 def test_gradients_and_steps_that_do_not_fit():
