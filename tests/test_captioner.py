@@ -341,34 +341,25 @@ def test_a_layer_for_the_vector_has_both_its_parameters(lost):
         captioner(images, tgt, params, **choices)
 
 
-def test_by_default_a_caption_begins_with_the_images_vector():
-    rng = np.random.default_rng(0)
-    sizes = {"embedding_size": 3, "hidden_size": 4}
-    params = init_captioner("gru", (2, 8, 8), 6, (3, 4, 5), **sizes, rng=rng)
-    form = "once", "additive", "project"
-    told = init_captioner("gru", (2, 8, 8), 6, (3, 4, 5), 3, 4, 1, *form)
-    assert {k: a.shape for k, a in params.items()} == {
-        k: a.shape for k, a in told.items()
-    }
-    images, tgt = rng.normal(size=(2, 2, 8, 8)), rng.integers(0, 6, (2, 3))
-    logits, _ = captioner(images, tgt, params, "gru")
-    wanted, _ = captioner(images, tgt, params, "gru", *form)
-    np.testing.assert_array_equal(logits, wanted)
-    attending = init_captioner(
-        "gru", (2, 8, 8), 6, (3,), 3, 4, 1, "attention", attention_size=7, rng=rng
+@pytest.mark.parametrize("context", ["once", "attention"])
+def test_what_is_not_told_is_once_additive_and_project(context):
+    form = context, "additive", "project"
+    few = [] if context == "once" else [context]
+    sizes = "gru", (2, 8, 8), 6, (3, 4, 5), 3, 4
+    more = {"attention_size": 7, "rng": np.random.default_rng(0)}
+    params = init_captioner(*sizes, *([1, *few] if few else []), **more)
+    told = init_captioner(*sizes, 1, *form, **more)
+    shapes, wanted = ({k: a.shape for k, a in p.items()} for p in (params, told))
+    assert shapes == wanted
+    assert shapes.get("attention.W_q", (7, 4)) == (7, 4)
+    images, tgt = np.ones((2, 2, 8, 8)), np.array([[0, 3, 5], [1, 2, 4]])
+    out, wanted = (captioner(images, tgt, params, "gru", *f)[0] for f in (few, form))
+    np.testing.assert_array_equal(out, wanted)
+    starts = (captioner_start(images, 0, params, "gru", *f) for f in (few, form))
+    out, wanted = (
+        decoder_step(*start, params, "gru", context, "additive")[0] for start in starts
     )
-    assert attending["attention.W_q"].shape == (7, 4)
-    logits, _ = captioner(images, tgt, attending, "gru", "attention")
-    wanted, _ = captioner(images, tgt, attending, "gru", "attention", *form[1:])
-    np.testing.assert_array_equal(logits, wanted)
-    for own, context in ((params, "once"), (attending, "attention")):
-        first = captioner_start(images, 0, own, "gru", *[context][: context != "once"])
-        right = captioner_start(images, 0, own, "gru", context, *form[1:])
-        outs = (
-            decoder_step(*start, own, "gru", context, "additive")[0]
-            for start in (first, right)
-        )
-        np.testing.assert_array_equal(next(outs), next(outs))
+    np.testing.assert_array_equal(out, wanted)
 
 
 def test_convolutions_are_drawn_as_is_right_for_a_relu():
